@@ -18,4 +18,5 @@ tool_build()
 
 tool_build ptyrun
 tool_build logsink
+tool_build loopback
 tool_build nosleep.so -fPIC -shared -ldl
