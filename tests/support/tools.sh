@@ -10,6 +10,7 @@ tool_build()
 {
 	program=$1; shift
 	source=$support/${program%.so}.c
+	# shellcheck disable=SC3013 # dash and bash have -nt
 	[ "$tools/$program" -nt "$source" ] && return
 	mkdir -p "$tools" &&
 		${CC:-cc} -std=c11 -O1 -Wall -Wextra -o "$tools/$program.$$" "$source" "$@" &&
