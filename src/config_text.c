@@ -59,12 +59,24 @@ static size_t content_length(const struct config_line *line)
 	return line->length - (line->data[line->length - 1] == '\n');
 }
 
+/* join - append a continuation to an entry */
+static void join(struct config_reader *reader, struct config_entry *entry, const struct config_line *line)
+{
+	struct buffer *joined = &reader->joined;
+
+	if (entry->text != joined->data) {
+		buffer_reset(joined);
+		buffer_add(joined, entry->text, entry->length);
+	}
+	buffer_add(joined, line->data, content_length(line));
+	entry->text = joined->data;
+	entry->length = joined->length;
+}
+
 /* config_text_entry - the next logical line */
 int config_text_entry(struct config_reader *reader, struct config_entry *entry)
 {
 	struct config_line line;
-	struct config_reader behind; /* the place behind the entry's last line so far */
-	size_t lines = 1;
 
 	do {
 		if (!next_line(reader, &line))
@@ -74,28 +86,20 @@ int config_text_entry(struct config_reader *reader, struct config_entry *entry)
 	entry->length = content_length(&line);
 	entry->line = line.number;
 	entry->start = (size_t)(line.data - reader->text);
+	entry->end = entry->start + line.length;
 	entry->leading_blank = line.kind == CONFIG_CONTINUATION;
-	behind = *reader;
-	while (next_line(reader, &line) && line.kind != CONFIG_START) {
-		if (line.kind == CONFIG_IGNORED)
-			continue;
-		if (lines++ == 1) {
-			buffer_reset(&reader->joined);
-			buffer_add(&reader->joined, entry->text, entry->length);
+	while (next_line(reader, &line)) {
+		if (line.kind == CONFIG_START) {
+			reader->next = line.data;
+			reader->number = line.number;
+			break;
 		}
-		buffer_add(&reader->joined, line.data, content_length(&line));
-		behind = *reader;
+		if (line.kind == CONFIG_CONTINUATION) {
+			join(reader, entry, &line);
+			entry->end = (size_t)(reader->next - reader->text);
+		}
 	}
-	reader->next = behind.next;
-	reader->number = behind.number;
-	entry->end = (size_t)(reader->next - reader->text);
-	if (lines > 1) {
-		if (buffer_failed(&reader->joined))
-			return -1;
-		entry->text = reader->joined.data;
-		entry->length = reader->joined.length;
-	}
-	return 1;
+	return buffer_failed(&reader->joined) ? -1 : 1;
 }
 
 /* config_text_close - release what reading entries took */

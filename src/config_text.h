@@ -26,9 +26,9 @@
  *      config_text_close(&reader);
  *      if (found < 0) ...out of memory...
  *
- * The two may be mixed on one reader: after config_text_entry() the reader
- * stands behind the entry's last line, so that the ignored lines after it come
- * with the next call.
+ * After config_text_entry() the reader stands at the next logical line, or at
+ * the end: the ignored lines between two entries are passed over. entry.end
+ * tells where they start.
  *
  * The text belongs to the caller and must stay while the reader is used. NULs
  * are ordinary bytes here; what they mean is the caller's business.
