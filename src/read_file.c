@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "retry.h"
 #include "sys.h"
 
 #define YOUNG_NS 50000000LL       /* younger files are read twice */
@@ -27,17 +28,6 @@ static void pause_ns(long long ns)
 	struct timespec want = { .tv_sec = (time_t)(ns / SECOND_NS), .tv_nsec = (long)(ns % SECOND_NS) };
 
 	(void)sys->nanosleep(&want, NULL);
-}
-
-/* open_file - openat that does not mind a signal */
-static int open_file(const char *path)
-{
-	int fd;
-
-	do
-		fd = sys->openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0);
-	while (fd < 0 && errno == EINTR);
-	return fd;
 }
 
 /* append_rest - read to the end of the file; `expected` bytes save a last look */
@@ -103,9 +93,9 @@ static int reads_the_same(int fd, const struct buffer *text)
 }
 
 /* read_open_file - one attempt; READ_FILE_UNREADABLE leaves the reason in errno */
-static enum read_file_kind read_open_file(int fd, struct buffer *text)
+static enum read_file_kind read_open_file(int fd, struct buffer *text, struct stat *st)
 {
-	struct stat before, after;
+	struct stat before;
 	int same;
 
 	if (sys->fstat(fd, &before) < 0)
@@ -116,11 +106,11 @@ static enum read_file_kind read_open_file(int fd, struct buffer *text)
 		return READ_FILE_TOO_LARGE;
 	if (append_rest(fd, text, (size_t)before.st_size) < 0)
 		return errno == EFBIG ? READ_FILE_TOO_LARGE : READ_FILE_UNREADABLE;
-	if (sys->fstat(fd, &after) < 0)
+	if (sys->fstat(fd, st) < 0)
 		return READ_FILE_UNREADABLE;
-	if (!is_unchanged(&before, &after) || text->length != (size_t)after.st_size)
+	if (!is_unchanged(&before, st) || text->length != (size_t)st->st_size)
 		return READ_FILE_CHANGING;
-	if (!is_young(&after))
+	if (!is_young(st))
 		return READ_FILE_OK;
 	if (text->length == 0)
 		return READ_FILE_CHANGING;
@@ -130,46 +120,89 @@ static enum read_file_kind read_open_file(int fd, struct buffer *text)
 	return same ? READ_FILE_OK : READ_FILE_CHANGING;
 }
 
+/* A file to be read, and how. */
+struct source {
+	int dirfd;
+	const char *name; /* beneath dirfd */
+	const char *path; /* for messages */
+	int flags;        /* for the open, besides the usual ones */
+};
+
+/* open_failure - what kind of failure is it, by errno? */
+static enum read_file_kind open_failure(void)
+{
+	switch (errno) {
+	case ENOENT:
+	case ENOTDIR:
+		return READ_FILE_MISSING;
+	case ENXIO: /* a socket */
+	case ENODEV:
+		return READ_FILE_NOT_A_FILE;
+	default:
+		return READ_FILE_UNREADABLE;
+	}
+}
+
 /* attempt - open, read, close */
-static enum read_file_kind attempt(const char *path, struct buffer *text, struct fault *fault)
+static enum read_file_kind attempt(const struct source *source, struct buffer *text, struct stat *st,
+				   struct fault *fault)
 {
 	enum read_file_kind kind;
 	int fd, saved;
 
 	buffer_reset(text);
-	fd = open_file(path);
+	RETRY(fd, sys->openat(source->dirfd, source->name,
+			      O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | source->flags, 0));
 	if (fd < 0) {
-		(void)fault_errno(fault, path);
-		if (errno == ENXIO || errno == ENODEV) /* a socket, a device without its driver */
-			return READ_FILE_NOT_A_FILE;
-		return errno == ENOENT || errno == ENOTDIR ? READ_FILE_MISSING : READ_FILE_UNREADABLE;
+		(void)fault_errno(fault, source->path);
+		return open_failure();
 	}
-	kind = read_open_file(fd, text);
+	kind = read_open_file(fd, text, st);
 	saved = errno;
 	(void)sys->close(fd);
 	errno = saved;
 	if (kind == READ_FILE_UNREADABLE)
-		(void)fault_errno(fault, path);
+		(void)fault_errno(fault, source->path);
 	else if (kind == READ_FILE_NOT_A_FILE)
-		(void)fault_set(fault, 0, "%s: not a regular file", path);
+		(void)fault_set(fault, 0, "%s: not a regular file", source->path);
 	else if (kind == READ_FILE_TOO_LARGE)
-		(void)fault_set(fault, EFBIG, "%s: larger than %d MB", path, READ_FILE_MAX / (1024 * 1024));
+		(void)fault_set(fault, EFBIG, "%s: larger than %d MB", source->path, READ_FILE_MAX / (1024 * 1024));
 	return kind;
 }
 
-/* read_file - a whole file into memory */
-enum read_file_kind read_file(const char *path, struct buffer *text, struct fault *fault)
+/* read_source - attempts until the file keeps still */
+static enum read_file_kind read_source(const struct source *source, struct buffer *text, struct stat *st,
+				       struct fault *fault)
 {
-	enum read_file_kind kind = attempt(path, text, fault);
+	enum read_file_kind kind = attempt(source, text, st, fault);
 	long long pause = FIRST_PAUSE_NS, slept = 0;
 
 	while (kind == READ_FILE_CHANGING && slept < PATIENCE_NS) {
 		pause_ns(pause);
 		slept += pause;
 		pause = pause * 2 < LONGEST_PAUSE_NS ? pause * 2 : LONGEST_PAUSE_NS;
-		kind = attempt(path, text, fault);
+		kind = attempt(source, text, st, fault);
 	}
 	if (kind == READ_FILE_CHANGING)
-		(void)fault_set(fault, 0, "%s: changes again and again while it is read; try again later", path);
+		(void)fault_set(fault, 0, "%s: changes again and again while it is read; try again later",
+				source->path);
 	return kind;
+}
+
+/* read_file - a whole file into memory */
+enum read_file_kind read_file(const char *path, struct buffer *text, struct fault *fault)
+{
+	const struct source source = { .dirfd = AT_FDCWD, .name = path, .path = path };
+	struct stat st;
+
+	return read_source(&source, text, &st, fault);
+}
+
+/* read_file_at - the same beneath a directory, no link followed */
+enum read_file_kind read_file_at(int dirfd, const char *name, const char *path, struct buffer *text, struct stat *st,
+				 struct fault *fault)
+{
+	const struct source source = { .dirfd = dirfd, .name = name, .path = path, .flags = O_NOFOLLOW };
+
+	return read_source(&source, text, st, fault);
 }

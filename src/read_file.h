@@ -19,6 +19,8 @@
 #ifndef POSTMULTI_READ_FILE_H
 #define POSTMULTI_READ_FILE_H
 
+#include <sys/stat.h>
+
 #include "buffer.h"
 #include "fault.h"
 
@@ -34,6 +36,13 @@ enum read_file_kind {
 };
 
 enum read_file_kind read_file(const char *path, struct buffer *text, struct fault *fault);
+
+/*
+ * The same for NAME in an open directory, which must not be a link; path is
+ * for messages. *st is the state of the file that was read.
+ */
+enum read_file_kind read_file_at(int dirfd, const char *name, const char *path, struct buffer *text, struct stat *st,
+				 struct fault *fault);
 
 /*
  * Read an open regular file from its present position to its end: one pass,
