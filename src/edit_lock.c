@@ -56,7 +56,7 @@ static int remove_temporary(const struct edit_lock *lock)
 	return result < 0 && errno != ENOENT ? -1 : 0;
 }
 
-/* remove_if_ours - after a failure: leave no PATH.tmp behind, if the lock on it can be had; errno is kept */
+/* remove_if_ours - after a failure: leave no PATH.tmp behind, unless somebody else has its lock; errno is kept */
 static void remove_if_ours(const struct edit_lock *lock)
 {
 	int saved = errno, result;
@@ -120,7 +120,7 @@ static int take(struct edit_lock *lock, long wait_ms, struct fault *fault)
 		if (result > 0)
 			return 0;
 		if (result < 0) {
-			if (lock->fd >= 0 && fault->number != EWOULDBLOCK)
+			if (lock->fd >= 0)
 				remove_if_ours(lock);
 			return -1;
 		}
