@@ -190,7 +190,7 @@ function Host:create(args)
 end
 
 ---Enter an instance whose main.cf and master.cf exist.
----@param args { config_directory: string?, name: string?, group: string?, place: postmulti.Selector? }
+---@param args postmulti.CreateArgs  without queue_directory and data_directory: main.cf has them
 ---@return postmulti.Instance
 function Host:import(args)
   return self:act("import", args)
