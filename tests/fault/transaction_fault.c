@@ -446,7 +446,8 @@ static void walk(const struct scenario *scenario, enum mode mode, int number, in
 /* One of each fault at each call of each scenario. */
 static void walk_all(int first)
 {
-	static const int number[] = { EIO, ENOSPC, EINTR, EACCES, EMFILE, EPERM, EROFS, EDQUOT, ENOMEM, ESTALE, EAGAIN };
+	static const int number[] = { EIO,   ENOSPC, EINTR,  EACCES, EMFILE, EPERM,
+				      EROFS, EDQUOT, ENOMEM, ESTALE, EAGAIN };
 
 	for (size_t i = 0; i < sizeof scenarios / sizeof scenarios[0]; i++) {
 		for (size_t k = 0; k < sizeof number / sizeof number[0]; k++)

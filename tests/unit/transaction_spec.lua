@@ -32,8 +32,8 @@ local is_root = shell "id -u" == "0"
 ---A process that holds a lock on a file until its standard input is closed, and the process's number.
 local function hold(target, mode)
   local marker = directory .. "/held"
-  local pipe = assert(io.popen(("flock -%s -n -F %s sh -c 'echo $$ >%s; exec cat >/dev/null'"):format(mode or "x", target,
-    marker), "w"))
+  local command = ("flock -%s -n -F %s sh -c 'echo $$ >%s; exec cat >/dev/null'"):format(mode or "x", target, marker)
+  local pipe = assert(io.popen(command, "w"))
   local pid
   repeat pid = (read(marker) or ""):match "^(%d+)\n" until pid
   os.remove(marker)
@@ -355,7 +355,8 @@ describe("create_file", function()
     assert.equal("644", shell("stat -c %%a %s", path))
     assert.is_true((core.create_file(directory .. "/b", "", { mode = octal "4666" })))
     assert.equal("4666", shell("stat -c %%a %s/b", directory))
-    shell([[umask 077; LUA_CPATH='%s' lua5.4 -e 'require "postmulti.core".create_file("%s/c", "")']], package.cpath, directory)
+    shell([[umask 077; LUA_CPATH='%s' lua5.4 -e 'require "postmulti.core".create_file("%s/c", "")']], package.cpath,
+      directory)
     assert.equal("644", shell("stat -c %%a %s/c", directory))
     assert.equal("b c main.cf ", names())
   end)
