@@ -58,7 +58,7 @@ pid_t lock_holder(int fd)
 
 		line += *line == '\n';
 		if (sscanf(line, "%*s FLOCK %*s %*s %d %x:%x:%llu", &pid, &major_number, &minor_number, &inode) == 4 &&
-		    major_number == major(st.st_dev) && minor_number == minor(st.st_dev) && inode == st.st_ino && pid > 0)
+		    makedev(major_number, minor_number) == st.st_dev && inode == st.st_ino && pid > 0)
 			holder = pid;
 	}
 	buffer_free(&text);
