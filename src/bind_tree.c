@@ -10,75 +10,26 @@
 
 #include "beneath.h"
 #include "bind_box.h"
+#include "bind_option.h"
 #include "permissions.h"
 #include "scan.h"
 #include "sys.h"
 #include "tree.h"
 #include "tree_remove.h"
 
-/* check_path - a string argument without a NUL */
-static const char *check_path(lua_State *L, int arg)
-{
-	size_t length;
-	const char *path = luaL_checklstring(L, arg, &length);
-
-	luaL_argcheck(L, strlen(path) == length, arg, "path has a NUL in it");
-	luaL_argcheck(L, length > 0, arg, "path is empty");
-	return path;
-}
-
 /* check_name - a path that beneath_clean() takes */
 static const char *check_name(lua_State *L, int arg)
 {
-	const char *name = check_path(L, arg);
+	const char *name = bind_string(L, arg);
 
 	luaL_argcheck(L, beneath_valid(name), arg, "not a relative path without \"..\"");
 	return name;
 }
 
-/* check_options - a table or nothing; afterwards there is a table at ARG */
-static void check_options(lua_State *L, int arg)
-{
-	if (lua_isnoneornil(L, arg)) {
-		lua_settop(L, arg - 1);
-		lua_newtable(L);
-	}
-	luaL_checktype(L, arg, LUA_TTABLE);
-	lua_settop(L, arg);
-}
-
-/* option_integer - an integer from the table at ARG, in 0..most; absent: the default */
-static lua_Integer option_integer(lua_State *L, int arg, const char *name, lua_Integer most, lua_Integer absent)
-{
-	lua_Integer value = absent;
-	int is_integer = 1;
-
-	if (lua_getfield(L, arg, name) != LUA_TNIL) {
-		value = lua_tointegerx(L, -1, &is_integer);
-		if (!is_integer || lua_type(L, -1) != LUA_TNUMBER || value < 0 || value > most)
-			(void)luaL_argerror(L, arg, lua_pushfstring(L, "option '%s' must be an integer from 0 to %I",
-								    name, (LUAI_UACINT)most));
-	}
-	lua_pop(L, 1);
-	return value;
-}
-
-/* option_boolean - a boolean from the table at ARG; absent: false */
-static bool option_boolean(lua_State *L, int arg, const char *name)
-{
-	int type = lua_getfield(L, arg, name);
-	bool value = lua_toboolean(L, -1);
-
-	if (type != LUA_TNIL && type != LUA_TBOOLEAN)
-		(void)luaL_argerror(L, arg, lua_pushfstring(L, "option '%s' must be a boolean", name));
-	lua_pop(L, 1);
-	return value;
-}
-
 /* option_id - a user or group id from the table at ARG; absent: -1, leave as it is */
 static unsigned option_id(lua_State *L, int arg, const char *name)
 {
-	return (unsigned)option_integer(L, arg, name, UINT_MAX - 1, UINT_MAX);
+	return (unsigned)bind_option_integer(L, arg, name, UINT_MAX - 1, UINT_MAX);
 }
 
 /* set_integer - a field of the table on top */
@@ -91,7 +42,7 @@ static void set_integer(lua_State *L, const char *name, lua_Integer value)
 /* core.stat(path, follow) */
 static int bind_stat(lua_State *L)
 {
-	const char *path = check_path(L, 1);
+	const char *path = bind_string(L, 1);
 	enum tree_links links = TREE_FOLLOW;
 	struct fault fault;
 	struct stat st;
@@ -120,7 +71,7 @@ static int bind_stat(lua_State *L)
 /* core.read_file(path) */
 static int bind_read_file(lua_State *L)
 {
-	const char *path = check_path(L, 1);
+	const char *path = bind_string(L, 1);
 	struct buffer *text = bind_box(L);
 	struct fault fault;
 
@@ -134,7 +85,7 @@ static int bind_read_file(lua_State *L)
 /* core.list(path) */
 static int bind_list(lua_State *L)
 {
-	const char *path = check_path(L, 1);
+	const char *path = bind_string(L, 1);
 	struct buffer *text = bind_box(L), *index = bind_box(L);
 	const char *const *record;
 	struct fault fault;
@@ -161,7 +112,7 @@ static int bind_list(lua_State *L)
 /* core.real_path(path) */
 static int bind_real_path(lua_State *L)
 {
-	const char *path = check_path(L, 1);
+	const char *path = bind_string(L, 1);
 	struct buffer *real = bind_box(L);
 	struct fault fault;
 
@@ -187,15 +138,15 @@ static void push_strings(lua_State *L, const struct buffer *strings)
 /* core.make_path(path, options) */
 static int bind_make_path(lua_State *L)
 {
-	const char *path = check_path(L, 1);
+	const char *path = bind_string(L, 1);
 	struct buffer *created;
 	struct tree_make make;
 	struct fault fault;
 
 	luaL_argcheck(L, *path == '/', 1, "not an absolute path");
-	check_options(L, 2);
-	make.mode = (mode_t)option_integer(L, 2, "mode", 07777, 0755);
-	make.parents_mode = (mode_t)option_integer(L, 2, "parents_mode", 07777, 0755);
+	bind_options(L, 2);
+	make.mode = (mode_t)bind_option_integer(L, 2, "mode", 07777, 0755);
+	make.parents_mode = (mode_t)bind_option_integer(L, 2, "parents_mode", 07777, 0755);
 	make.uid = option_id(L, 2, "uid");
 	make.gid = option_id(L, 2, "gid");
 	created = bind_box(L);
@@ -211,7 +162,7 @@ static int bind_set_permissions(lua_State *L)
 {
 	static const char *const type[] = { "directory", "file", NULL };
 	static const char *const outcome[] = { "unchanged", "changed", "created" };
-	const char *base = check_path(L, 1), *name = lua_isnil(L, 2) ? NULL : check_name(L, 2);
+	const char *base = bind_string(L, 1), *name = lua_isnil(L, 2) ? NULL : check_name(L, 2);
 	struct permissions want;
 	struct fault fault;
 	lua_Integer mode;
@@ -219,15 +170,14 @@ static int bind_set_permissions(lua_State *L)
 
 	luaL_checktype(L, 3, LUA_TTABLE);
 	lua_settop(L, 3);
-	lua_getfield(L, 3, "type");
-	want.directory = luaL_checkoption(L, 4, NULL, type) == 0;
+	want.directory = bind_option_choice(L, 3, "type", type, -1) == 0;
 	want.uid = option_id(L, 3, "uid");
 	want.gid = option_id(L, 3, "gid");
-	mode = option_integer(L, 3, "mode", 07777, -1);
+	mode = bind_option_integer(L, 3, "mode", 07777, -1);
 	want.set_mode = mode >= 0;
 	want.mode = mode >= 0 ? (mode_t)mode : 0;
-	want.create = option_boolean(L, 3, "create");
-	want.recursive = option_boolean(L, 3, "recursive");
+	want.create = bind_option_boolean(L, 3, "create");
+	want.recursive = bind_option_boolean(L, 3, "recursive");
 	luaL_argcheck(L, want.directory || !(want.create || want.recursive), 3,
 		      "'create' and 'recursive' are for directories");
 	luaL_argcheck(L, name != NULL || !want.create, 3, "'create' needs a name beneath the base");
@@ -242,7 +192,7 @@ static int bind_set_permissions(lua_State *L)
 static int bind_count_files(lua_State *L)
 {
 	struct fault fault;
-	long count = tree_count_files(check_path(L, 1), check_name(L, 2), &fault);
+	long count = tree_count_files(bind_string(L, 1), check_name(L, 2), &fault);
 
 	if (count < 0)
 		return bind_failure(L, &fault);
@@ -255,7 +205,7 @@ static int on_path(lua_State *L, int (*function)(const char *path, struct fault 
 {
 	struct fault fault;
 
-	if (function(check_path(L, 1), &fault) < 0)
+	if (function(bind_string(L, 1), &fault) < 0)
 		return bind_failure(L, &fault);
 	lua_pushboolean(L, true);
 	return 1;
@@ -323,13 +273,13 @@ static int call_keep(void *context, const char *relative, const char *type, stru
 /* core.remove_tree(base, name, options) */
 static int bind_remove_tree(lua_State *L)
 {
-	const char *base = check_path(L, 1), *name = check_name(L, 2);
+	const char *base = bind_string(L, 1), *name = check_name(L, 2);
 	struct question question = { .L = L, .function = 4 };
 	struct fault fault;
 	long removed;
 	int type;
 
-	check_options(L, 3);
+	bind_options(L, 3);
 	type = lua_getfield(L, 3, "keep");
 	luaL_argcheck(L, type == LUA_TNIL || type == LUA_TFUNCTION, 3, "option 'keep' must be a function");
 	luaL_checkstack(L, 8, NULL);

@@ -134,7 +134,7 @@ function Host:instances(filter)
   end
 end
 
----The instance that NAME means: its name, its name without "postfix-", its configuration directory, "-" for the primary.
+---The instance that NAME means: name, name without "postfix-", configuration directory, or "-" for the primary.
 ---@param name string
 ---@return postmulti.Instance
 function Host:instance(name)
@@ -148,12 +148,13 @@ end
 ---Run FUNC under the host's lock. The primary is changed at the end, at once; when FUNC raises, everything done so far
 ---is undone, in reverse, and the error goes on. Within a transaction it just runs FUNC.
 ---@param func fun(transaction: postmulti.Transaction): any
+---@param is_single boolean?  FUNC changes one file at the most, so that no journal is needed
 ---@return any  what FUNC returns
-function Host:transaction(func)
+function Host:transaction(func, is_single)
   if self.current then
     return func(self.current)
   end
-  return require("postmulti.transaction").run(self, func)
+  return require("postmulti.transaction").run(self, func, is_single)
 end
 
 ---Each life-cycle action is a module of its own, postmulti.command.NAME, with run(host, transaction, args).
@@ -164,7 +165,7 @@ function Host:act(name, args)
   local command = require("postmulti.command." .. name)
   return self:transaction(function(transaction)
     return command.run(self, transaction, args)
-  end)
+  end, command.is_single)
 end
 
 ---Make this host ready for more than one instance: multi_instance_wrapper and multi_instance_enable of the primary.
@@ -190,7 +191,7 @@ function Host:create(args)
 end
 
 ---Enter an instance whose main.cf and master.cf exist.
----@param args postmulti.CreateArgs  without queue_directory and data_directory: main.cf has them
+---@param args postmulti.CreateArgs  no queue_directory and data_directory: main.cf has them
 ---@return postmulti.Instance
 function Host:import(args)
   return self:act("import", args)

@@ -108,7 +108,7 @@ function Instance:edit(edits)
     return transaction:edit_file(path, function(text)
       return self.host.core.edit_main(text, edits, path)
     end)
-  end)
+  end, true)
 end
 
 ---Set parameters in main.cf.
@@ -154,7 +154,7 @@ function Instance:edit_services(edits)
     return transaction:edit_file(path, function(text)
       return self.host.core.edit_master(text, edits, path)
     end)
-  end)
+  end, true)
 end
 
 -- State -----------------------------------------------------------------------

@@ -1,19 +1,24 @@
 --- One lock, one write of the primary, everything undone in reverse when something fails.
 --
 -- The order of a transaction decides what a crash can leave behind:
---   1. the host's lock; the table of instances is read again under it;
---   2. the actions: checks first, then what they make or edit, each with its way back;
+--   1. the host's lock; what an interrupted transaction left is undone or finished; the instances are read again;
+--   2. the actions: checks first; then each says what it is about to do (the journal), and does it;
 --   3. the primary's main.cf, written once: from here on the new table counts;
---   4. what may only happen after that: removal of what is no longer registered.
+--   4. what may only happen after that: removal of what is no longer registered;
+--   5. the journal is removed.
 
 local errors = require "postmulti.errors"
+local journal = require "postmulti.journal"
 local names = require "postmulti.names"
+local record = require "postmulti.record"
 
 ---@class postmulti.Transaction
 ---@field host postmulti.Host
----@field private back (fun(): nil)[]      how to undo, oldest first
----@field private after (fun(): nil)[]     what follows the primary's change
+---@field private records postmulti.Record[]  what was done or is about to be, oldest first
 ---@field private primary_edits table<string, string>
+---@field private alternates { [1]: string, [2]: boolean }[]|nil
+---@field private journal postmulti.Journal|nil
+---@field private is_single boolean?  one file is changed, so that no journal is needed
 local Transaction = {}
 Transaction.__index = Transaction
 
@@ -30,27 +35,41 @@ local function take_lock(host)
   local create = core.effective_uid() == 0
   if create then
     errors.check(core.make_path(LOCK_DIRECTORY, { mode = tonumber("700", 8) }))
-    path = LOCK_DIRECTORY .. names.normalize(path):gsub("/", "-"):gsub("^%-", "/") .. ".lock"
+    path = ("%s/%s.lock"):format(LOCK_DIRECTORY, journal.host_id(host))
   end
   return (errors.check(core.lock(path, { timeout = host.lock_timeout, create = create })))
+end
+
+---Message handler: keep errors of ours as they are, give a script's own bugs their traceback.
+---@param problem any
+---@return any
+local function with_traceback(problem)
+  if type(problem) == "string" then
+    return debug.traceback(problem, 2)
+  end
+  return problem
 end
 
 ---Run FUNC as a transaction of HOST.
 ---@param host postmulti.Host
 ---@param func fun(transaction: postmulti.Transaction): any
+---@param is_single boolean?  FUNC changes one file at the most
 ---@return any
-function M.run(host, func)
+function M.run(host, func, is_single)
   local lock = take_lock(host)
-  local self = setmetatable({ host = host, back = {}, after = {}, primary_edits = {} }, Transaction)
+  local self = setmetatable({
+    host = host, records = {}, primary_edits = {}, journal = journal.of(host), is_single = is_single,
+  }, Transaction)
   host.current = self
   local ok, result = xpcall(function()
+    self:recover()
     host:reload()
     local value = func(self)
     self:write_primary()
     return value
-  end, M.with_traceback)
+  end, with_traceback)
   if ok then
-    ok, result = self:finish(result)
+    ok, result = xpcall(self.finish, with_traceback, self, result)
   else
     self:undo()
   end
@@ -63,26 +82,16 @@ function M.run(host, func)
   return result
 end
 
----Message handler: keep errors of ours as they are, give a script's own bugs their traceback.
----@param problem any
----@return any
-function M.with_traceback(problem)
-  if type(problem) == "string" then
-    return debug.traceback(problem, 2)
+---Say what is about to be done: it can be undone, by this transaction or, after a crash, by the next.
+---@param records postmulti.Record[]
+function Transaction:declare(records)
+  if #records == 0 then
+    return
   end
-  return problem
-end
-
----Remember how to undo what was just done.
----@param func fun()
-function Transaction:on_undo(func)
-  self.back[#self.back + 1] = func
-end
-
----Remember what to do once the primary has been written.
----@param func fun()
-function Transaction:on_finish(func)
-  self.after[#self.after + 1] = func
+  if self.journal and not self.is_single then
+    self.journal:add(records)
+  end
+  table.move(records, 1, #records, #self.records + 1, self.records)
 end
 
 ---Change a parameter of the primary when the transaction ends.
@@ -136,41 +145,26 @@ function Transaction:alternate_value(value)
   return changed and table.concat(list, " ") or nil
 end
 
----Edit a file by CHANGE, a function from text to new text (or nil and a reason), and be able to undo it.
+---Edit a file by CHANGE, a function from text to new text (or nil and a reason); undone with the transaction.
 ---@param path string
 ---@param change fun(text: string): string|nil, string?, integer?
+---@param op "edit"|"primary"|nil
 ---@return boolean changed
-function Transaction:edit_file(path, change)
-  local core = self.host.core
-  local edit <close> = errors.check(core.edit(path, { timeout = self.host.lock_timeout }))
+function Transaction:edit_file(path, change, op)
+  local edit <close> = errors.check(self.host.core.edit(path, { timeout = self.host.lock_timeout }))
   local old = edit.text
   local new = errors.check(change(old))
-  local outcome = self:commit(edit, new)
-  if outcome == "unchanged" then
+  if new == old then
     return false
   end
-  self:on_undo(function()
-    local back <close> = errors.check(core.edit(path, { timeout = self.host.lock_timeout }))
-    if back.text == new then
-      errors.check(back:commit(old))
-    else
-      self.host.report("warning", path .. ": another program changed it meanwhile; left as it is")
-    end
-  end)
-  return true
-end
-
----Commit an edit. A text that is in place but perhaps not on disk is no failure of the change: it is reported.
----@param edit postmulti.Edit
----@param text string
----@return "changed"|"unchanged"
-function Transaction:commit(edit, text)
-  local outcome, reason, errno, installed = edit:commit(text)
+  self:declare { { op = op or "edit", path = path, old = old, new = new } }
+  local outcome, reason, errno, installed = edit:commit(new)
   if installed then
     self.unsafe = reason
-    return "changed"
+  else
+    errors.check(outcome, reason, errno)
   end
-  return (errors.check(outcome, reason, errno))
+  return true
 end
 
 ---Write what changes in the primary's main.cf, at once.
@@ -183,10 +177,7 @@ function Transaction:write_primary()
   local core = host.core
   local path = host.config_directory .. "/main.cf"
   self:edit_file(path, function(text)
-    local raw = {}
-    for _, setting in ipairs(errors.check(core.parse_main(text, path))) do
-      raw[setting.name] = setting.value
-    end
+    local raw = record.settings(core, text, path)
     local written = raw.multi_instance_directories or ""
     if self.primary_edits.multi_instance_directories and written ~= host.parameters.raw_directories then
       errors.raise("changed", "%s: another program changed multi_instance_directories meanwhile; run the command again",
@@ -198,36 +189,82 @@ function Transaction:write_primary()
       edits[#edits + 1] = { "set", name, value }
     end
     return core.edit_main(text, edits, path)
-  end)
+  end, "primary")
 end
 
----The primary is written: do what was put off.
+---The primary is written: do what was put off, and forget the journal.
 ---@param value any
----@return boolean ok
----@return any result
+---@return any value
 ---@private
 function Transaction:finish(value)
-  local ok, result = true, value
-  for _, func in ipairs(self.after) do
-    local done, problem = xpcall(func, M.with_traceback)
-    if not done and ok then
-      ok, result = false, problem
-    end
+  local host = self.host
+  if self.journal and self.journal.count > 0 and not record.primary(self.records) then
+    self.journal:add { { op = "done", path = host.config_directory } }
   end
-  if ok and self.unsafe then
-    return false, errors.new("unsafe", self.unsafe .. " (the change is made, but it may not survive a power cut)")
+  for _, one in ipairs(self.records) do
+    record.finish(host, one)
   end
-  return ok, result
+  self:forget()
+  if self.unsafe then
+    errors.throw("unsafe", self.unsafe .. " (the change is made, but it may not survive a power cut)")
+  end
+  return value
 end
 
 ---Undo, newest first. What cannot be undone is named; the rest is undone all the same.
 ---@private
 function Transaction:undo()
-  for index = #self.back, 1, -1 do
-    local done, problem = xpcall(self.back[index], M.with_traceback)
+  for index = #self.records, 1, -1 do
+    local done, problem = xpcall(record.undo, with_traceback, self.host, self.records[index])
     if not done then
       self.host.report("warning", "cannot undo: " .. tostring(problem))
     end
+  end
+  local done, problem = xpcall(self.forget, with_traceback, self)
+  if not done then
+    self.host.report("warning", tostring(problem))
+  end
+end
+
+---@private
+function Transaction:forget()
+  if self.journal and self.journal.count > 0 then
+    self.journal:clear()
+  end
+end
+
+-- What recovery does with the records of an interrupted transaction, by how far that had got.
+local recovery = {
+  begun = function(host, records)
+    host.report("warning", "a command was interrupted; what it had begun is undone")
+    for index = #records, 1, -1 do
+      record.undo(host, records[index])
+    end
+  end,
+
+  decided = function(host, records)
+    host.report("warning", "a command was interrupted; what it had left to do is done")
+    for _, one in ipairs(records) do
+      record.finish(host, one)
+    end
+  end,
+
+  unknown = function(host, records)
+    host.report("warning", "a command was interrupted, and multi_instance_directories was changed since; please look at"
+      .. " what it was about to change, which is left as it is: " .. record.paths(records))
+  end,
+}
+
+---Undo or finish what a transaction that was killed has left, and say so.
+---@private
+function Transaction:recover()
+  local records = self.journal and self.journal:read()
+  if records then
+    -- One that died before it could say what it was about to do had done nothing.
+    if #records > 0 then
+      recovery[record.state(self.host, records)](self.host, records)
+    end
+    self.journal:clear()
   end
 end
 

@@ -3,7 +3,7 @@
 --     lua5.4 play.lua DIRECTORY FILE INDEX
 --
 -- DIRECTORY is tests/compat. The result is a list, one entry for each step:
--- status, stdout, stderr, log, tree (one string; see M.entry below).
+-- status, stdout, stderr, log, tree; before is the tree at the start.
 local directory, file, index = arg[1], arg[2], tonumber(arg[3])
 package.path = directory .. "/?.lua"
 local scenario = require("scenario").read(file)[index]
@@ -25,8 +25,8 @@ end
 
 --- tree_entries - every file as {path, "MODE OWNER GROUP TYPE", target, type}, sorted by path
 local function tree_entries()
-  local command = ("find %s %s ! -name prng_exch -printf '%%p\\0%%04m %%u %%g %%y\\0%%l\\0' 2>/dev/null"):format(TREES, scenario.watch)
-  local listing = io.popen(command)
+  local listing = io.popen(("find %s %s ! -name prng_exch -printf '%s' 2>/dev/null"):format(
+    TREES, scenario.watch, [=[%p\0%04m %u %g %y\0%l\0]=]))
   local entries, seen = {}, {}
   for path, what, target in listing:read("a"):gmatch "(%Z*)%z(%Z*)%z(%Z*)%z" do
     if not seen[path] then
@@ -64,7 +64,7 @@ local function run(step)
   script:write("cd /root || exit 99\n. ", directory, "/prelude.sh\n", step.text, "\n")
   script:close()
   local _, _, status = os.execute(
-    ("%s/tools/ptyrun -s /dev/log -t %d -o %s/stdout -e %s/stderr sh %s/step"):format(WORK, TIME_LIMIT, WORK, WORK, WORK)
+    ("cd %s && tools/ptyrun -s /dev/log -t %d -o stdout -e stderr sh %s/step"):format(WORK, TIME_LIMIT, WORK)
   )
   return status
 end

@@ -3,9 +3,10 @@
 -- A file is a group of scenarios, named after the file:
 --
 --     # a comment
---     == title of a scenario
+--     == title of a scenario      (file 07-create.txt: group create)
 --     covers: 7, 8                section numbers of the command's description
 --     watch: /srv /etc/other*     further trees to compare (shell patterns)
+--     releases: before 3.11       only with such a Postfix (or: from 3.11)
 --     ! three                     a step that must succeed with the stock command
 --     $ postmulti -l -i out       a step that may fail
 --     | more text of the step
@@ -50,6 +51,7 @@ local M = {}
 ---@field index integer
 ---@field covers string
 ---@field watch string
+---@field releases string
 ---@field steps Step[]
 
 local VALUES = { status = true, messages = true, log = true }
@@ -69,11 +71,25 @@ local function parse_difference(text)
   end
 end
 
+--- M.applies - whether a scenario is meant for a release, such as "3.7.11"
+---@param scenario Scenario
+---@param release string
+---@return boolean
+function M.applies(scenario, release)
+  local word, major, minor = scenario.releases:match "^(%l+) (%d+)%.(%d+)$"
+  local here_major, here_minor = release:match "^(%d+)%.(%d+)"
+  if not word then
+    return true
+  end
+  local older = tonumber(here_major) * 1000 + tonumber(here_minor) < tonumber(major) * 1000 + tonumber(minor)
+  return older == (word == "before")
+end
+
 --- M.read - all scenarios of a file
 ---@param path string
 ---@return Scenario[]
 function M.read(path)
-  local group = path:match "([^/]+)%.txt$"
+  local group = path:match "([^/%d-][^/]*)%.txt$"
   local list, scenario, step = {}, nil, nil
   local number = 0
   for line in io.lines(path) do
@@ -81,7 +97,8 @@ function M.read(path)
     local mark, text = line:match "^([!$|~]) ?(.*)$"
     local title, key, value = line:match "^== (.+)$", line:match "^(%l+): (.*)$"
     if title then
-      scenario = { group = group, title = title, file = path, index = #list + 1, covers = "", watch = "", steps = {} }
+      scenario = { group = group, title = title, file = path, index = #list + 1, steps = {} }
+      scenario.covers, scenario.watch, scenario.releases = "", "", ""
       list[#list + 1] = scenario
     elseif mark == "!" or mark == "$" then
       step = { text = text, must = mark == "!", line = number, differences = {} }
@@ -92,7 +109,7 @@ function M.read(path)
       local difference = parse_difference(text)
       assert(difference, ("%s:%d: no difference can be read from this"):format(path, number))
       step.differences[#step.differences + 1] = difference
-    elseif key == "covers" or key == "watch" then
+    elseif key == "covers" or key == "watch" or key == "releases" then
       scenario[key] = value
     else
       assert(line == "" or line:sub(1, 1) == "#", ("%s:%d: what is this?"):format(path, number))

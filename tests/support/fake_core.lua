@@ -144,11 +144,11 @@ function M.new(files)
     return (fake.directories[path] or fake.files[path]) and "changed" or missing(path)
   end
 
-  function core.create_file(path, text)
+  function core.create_file(path, text, options)
     local ok, reason, errno = failing("create_file", path)
     if not ok then
       return nil, reason, errno
-    elseif fake.files[path] then
+    elseif fake.files[path] and not (options and options.replace) then
       return nil, path .. ": File exists", 17
     elseif not fake.directories[parent(path)] then
       return missing(path)
@@ -264,7 +264,11 @@ function M.picture(fake)
   for path in pairs(fake.directories) do
     picture[path] = picture[path] or true
   end
+  -- Where locks and journals are kept, when there is none.
   picture["/run"], picture["/run/postmulti"] = nil, nil
+  if not next(fake.core.list "/var/lib/postmulti" or {}) then
+    picture["/var/lib/postmulti"] = nil
+  end
   return picture
 end
 

@@ -34,6 +34,7 @@ local function new_fake(files)
     ["/etc/postfix-out/main.cf"] = secondary("out", "mta"),
     ["/etc/postfix-out/master.cf"] = "",
     ["/usr/sbin/postfix"] = "",
+    ["/var/lib/dpkg/status"] = "",
     ["/usr/lib/postfix/sbin/master"] = "",
     ["/var/spool/postfix/pid/master.pid"] = "",
     ["/var/spool/postfix-out/pid/master.pid"] = "",

@@ -6,6 +6,8 @@ local names = require "postmulti.names"
 
 local M = { name = "assign", summary = "give an instance another name or group" }
 
+M.is_single = true
+
 ---@param host postmulti.Host
 ---@param transaction postmulti.Transaction
 ---@param args { instance: postmulti.Instance, name: string?, group: string? }

@@ -91,12 +91,14 @@ local function make_files(host, transaction, new, args)
   if not core.stat(master) then
     local prototype = meta .. "/master.cf.proto"
     local stat = errors.check(core.stat(prototype))
-    errors.check(core.create_file(master, errors.check(core.read_file(prototype)), { times_from = prototype }))
-    transaction:on_undo(function() errors.check(core.unlink(master)) end)
+    local services = errors.check(core.read_file(prototype))
+    transaction:declare { { op = "file", path = master, new = services }, { op = "file", path = path, new = text } }
+    errors.check(core.create_file(master, services, { times_from = prototype }))
     errors.check(core.set_permissions(config, "master.cf", { type = "file", uid = stat.uid, gid = stat.gid }))
+  else
+    transaction:declare { { op = "file", path = path, new = text } }
   end
   errors.check(core.create_file(path, text))
-  transaction:on_undo(function() errors.check(core.unlink(path)) end)
 end
 
 ---Is there an instance in the configuration directory already? Half of one is refused: it is somebody's work.
@@ -144,9 +146,9 @@ function M.run(host, transaction, args)
   common.require_init(host)
   entry.require_prototypes(host)
 
-  entry.make_directory(host, transaction, new.config_directory)
-  entry.make_directory(host, transaction, new.queue_directory)
-  entry.make_directory(host, transaction, new.data_directory, tonumber("700", 8))
+  entry.make_directories(host, transaction, {
+    { new.config_directory }, { new.queue_directory }, { new.data_directory, tonumber("700", 8) },
+  })
   local identity = { name = name, group = group }
   if found then
     entry.identify(host, transaction, new.config_directory, identity, { group = nil, name = nil })

@@ -4,6 +4,8 @@ local common = require "postmulti.command.common"
 
 local M = { name = "deport", summary = "take an instance out of the table, keep its files" }
 
+M.is_single = true
+
 ---@param host postmulti.Host
 ---@param transaction postmulti.Transaction
 ---@param args { instance: postmulti.Instance }

@@ -27,9 +27,9 @@ function M.run(host, transaction, args)
   host.claims:release(instance.config_directory)
   transaction:register(host.table)
   transaction:set_alternate(instance.config_directory, false)
-  transaction:on_finish(function()
-    remains.remove(host, instance)
-  end)
+  transaction:declare { {
+    op = "remove", path = instance.config_directory, queue = instance.queue_directory, data = instance.data_directory,
+  } }
 end
 
 return M

@@ -2,6 +2,8 @@
 
 local M = { name = "disable", summary = "keep an instance from being started and stopped with the others" }
 
+M.is_single = true
+
 ---@param host postmulti.Host
 ---@param transaction postmulti.Transaction
 ---@param args { instance: postmulti.Instance }

@@ -2,6 +2,8 @@
 
 local M = { name = "enable", summary = "let an instance be started and stopped with the others" }
 
+M.is_single = true
+
 ---@param host postmulti.Host
 ---@param transaction postmulti.Transaction
 ---@param args { instance: postmulti.Instance }

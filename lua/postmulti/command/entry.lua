@@ -73,19 +73,31 @@ function M.require_prototypes(host)
   end
 end
 
----Make a directory and its parents; undone with the transaction.
+---Those of a directory and its parents that do not exist, outermost first.
+local function missing_directories(core, path)
+  local list = {}
+  while path ~= "" and not core.stat(path) do
+    table.insert(list, 1, { op = "directory", path = path })
+    path = path:match "^(.*)/[^/]*$"
+  end
+  return list
+end
+
+---Make directories and their parents; undone with the transaction.
 ---@param host postmulti.Host
 ---@param transaction postmulti.Transaction
----@param path string
----@param mode integer?
-function M.make_directory(host, transaction, path, mode)
+---@param rows { [1]: string, [2]: integer? }[]  path, mode
+function M.make_directories(host, transaction, rows)
   local core = host.core
-  local created = errors.check(core.make_path(path, { mode = mode }))
-  transaction:on_undo(function()
-    for index = #created, 1, -1 do
-      errors.check(core.rmdir(created[index]))
-    end
-  end)
+  local records = {}
+  for _, row in ipairs(rows) do
+    local list = missing_directories(core, row[1])
+    table.move(list, 1, #list, #records + 1, records)
+  end
+  transaction:declare(records)
+  for _, row in ipairs(rows) do
+    errors.check(core.make_path(row[1], { mode = row[2] }))
+  end
 end
 
 ---Write name and group into a main.cf that was there before, where they change.
@@ -104,14 +116,19 @@ function M.identify(host, transaction, config_directory, args, now)
   end
 end
 
----Undo what permissions.apply made: the queue directories that were not there, as long as they are empty.
-local function forget_directories(core, one, before)
-  for index = #before, 1, -1 do
-    core.rmdir(one[before[index].base] .. "/" .. before[index].path)
+---The queue directories that a plan will make.
+local function planned_directories(core, one, objects)
+  local records = {}
+  for _, object in ipairs(objects) do
+    local path = object.path and one[object.base] .. "/" .. object.path
+    if path and object.create and not core.stat(path) then
+      records[#records + 1] = { op = "directory", path = path }
+    end
   end
+  return records
 end
 
----Owners and modes, then the table. An instance list that is not understood is left to Postfix's own program.
+---Owners and modes, then the table. A list of files that is not understood is left to Postfix's own program.
 ---@param host postmulti.Host
 ---@param transaction postmulti.Transaction
 ---@param config_directory string
@@ -125,35 +142,16 @@ function M.enter(host, transaction, config_directory, index, options)
   local objects, reason = permissions.read(core, host.parameters.meta_directory)
   if objects then
     local plan = permissions.plan(core, one, objects)
-    local missing = {}
-    for _, object in ipairs(objects) do
-      if object.create and object.path and not core.stat(one[object.base] .. "/" .. object.path) then
-        missing[#missing + 1] = object
-      end
-    end
-    transaction:on_undo(function() forget_directories(core, one, missing) end)
+    transaction:declare(planned_directories(core, one, objects))
     permissions.apply(core, one, plan, options)
   else
     host.report("warning", reason .. "; running postfix set-permissions instead")
-    transaction:on_finish(function() M.set_permissions(host, one) end)
+    transaction:declare { { op = "set-permissions", path = config_directory } }
   end
   table.insert(host:load(), index, one)
   transaction:register(host.table)
   transaction:set_alternate(config_directory, false)
   return one
-end
-
----Let postfix(1) set the permissions. It must find the instance in the table, so this comes last.
----@param host postmulti.Host
----@param one postmulti.Instance
-function M.set_permissions(host, one)
-  local exit = errors.check(host.core.run({
-    host.parameters.command_directory .. "/postfix", "-c", one.config_directory, "set-permissions",
-  }, { environment = { MAIL_CONFIG = false } }))
-  if exit.status ~= 0 then
-    errors.raise("system", "postfix -c %s set-permissions failed; the instance is registered, run it again",
-      one.config_directory)
-  end
 end
 
 return M

@@ -45,7 +45,7 @@ function M.run(host, transaction, args)
       found.queue_directory)
   end
 
-  entry.make_directory(host, transaction, found.data_directory, tonumber("700", 8))
+  entry.make_directories(host, transaction, { { found.data_directory, tonumber("700", 8) } })
   entry.identify(host, transaction, config, { name = name, group = group }, found)
   return entry.enter(host, transaction, config, index, { keep_tighter = true })
 end

@@ -4,6 +4,8 @@ local errors = require "postmulti.errors"
 
 local M = { name = "init", summary = "prepare the primary instance for more instances" }
 
+M.is_single = true
+
 M.WRAPPER = "${command_directory}/postmulti -p --"
 
 ---@param host postmulti.Host
