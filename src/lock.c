@@ -160,7 +160,7 @@ void lock_release(int fd)
 /* written_pid - the number at the start of a pid file, 0: none */
 static pid_t written_pid(int fd)
 {
-	char text[32];
+	char text[64]; /* master(8) pads the number with blanks */
 	ssize_t got;
 	char *end;
 	long pid;
