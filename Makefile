@@ -16,7 +16,7 @@ BUILD            = build
 CC       = cc
 CFLAGS   = -O2 -g
 POSTCONF = $(firstword $(wildcard /usr/sbin/postconf) postconf)
-INSTALL  = install
+LUA      = lua5.4
 
 # Compiled-in settings of the installed Postfix, so that no process is needed
 # to know them; Debian's where Postfix is not installed yet.
@@ -31,7 +31,8 @@ SETGID_GROUP      := $(call postfix_default,setgid_group,postdrop)
 SHLIB_DIRECTORY   := $(call postfix_default,shlib_directory,/usr/lib/postfix)
 
 VERSION_FALLBACK = 0.1.0
-VERSION := $(or $(shell git describe --tags --dirty 2>/dev/null | sed 's/^v//'),$(VERSION_FALLBACK))
+GIT      = git -c safe.directory='*'
+VERSION := $(or $(shell $(GIT) describe --tags --dirty 2>/dev/null | sed 's/^v//'),$(VERSION_FALLBACK))
 
 LUA_CFLAGS := $(shell pkg-config --cflags lua5.4)
 LUA_LIBS   := $(shell pkg-config --libs lua5.4)
@@ -41,18 +42,35 @@ WARNINGS = -std=c11 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing
 HARDENING = -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 ALL_CFLAGS = $(WARNINGS) $(HARDENING) -fPIC -fvisibility=hidden -MMD -MP -I$(BUILD) -Isrc $(LUA_CFLAGS) $(CFLAGS)
 
-HOST_SOURCES = src/main.c
+HOST_SOURCES = src/main.c src/prompt.c
 CORE_SOURCES = $(sort $(filter-out $(HOST_SOURCES),$(wildcard src/*.c)))
 CORE_OBJECTS = $(CORE_SOURCES:src/%.c=$(BUILD)/%.o)
 HOST_OBJECTS = $(HOST_SOURCES:src/%.c=$(BUILD)/%.o)
 LUA_FILES    = $(sort $(shell cd lua && find . -name '*.lua' | sed 's,^\./,,'))
+SHARE_FILES  = $(sort $(shell [ ! -d share ] || (cd share && find . -type f | sed 's,^\./,,')))
 MAN_PAGES    = $(sort $(wildcard docs/man/*.[1-8]))
+
+# The suites of the tests, in the order in which `make check` runs them.
+SUITES          = unit fault parity system compat
+FAULT_SOURCES   = $(sort $(wildcard tests/fault/*.c))
+FAULT_PROGRAMS  = $(FAULT_SOURCES:tests/fault/%.c=$(BUILD)/fault/%)
+PARITY_SCRIPTS  = $(sort $(wildcard tests/compat/*_parity tests/compat/*_parity.lua))
+SHELL_FILES     = $(sort $(shell grep -lE '^\#!/bin/(ba)?sh' .ci/run scripts/* $$(find tests -type f) 2>/dev/null))
+LUA_SOURCES     = $(sort lua scripts/postmulti $(wildcard docs/*.lua examples) $(wildcard tests))
+TIDY_STAMPS     = $(patsubst src/%.c,$(BUILD)/tidy/%,$(CORE_SOURCES) $(HOST_SOURCES))
+
+# How Lua finds the tree instead of an installation.
+TREE_PATH  = lua/?.lua;lua/?/init.lua
+TREE_CPATH = $(BUILD)/?.so
+RUN_LUA    = $(SANITIZED) env LUA_PATH='$(TREE_PATH);;' LUA_CPATH='$(TREE_CPATH);;' $(LUA)
+BUSTED     = $(RUN_LUA) $$(command -v busted) -o plainTerminal
 
 # Linked as they are, with the tree's own paths; everything else asks build.h.
 PROGRAMS = $(BUILD)/postmulti-lua $(BUILD)/postmulti/core.so
 
-.PHONY: all core check lint install uninstall clean help FORCE
-all: $(PROGRAMS) $(BUILD)/postmulti
+.PHONY: all core check $(SUITES) asan ubsan lint lint-lua lint-c lint-shell lint-man install uninstall dist clean help \
+	FORCE
+all: $(PROGRAMS) $(BUILD)/postmulti.script
 
 core: $(BUILD)/postmulti/core.so
 
@@ -60,6 +78,7 @@ core: $(BUILD)/postmulti/core.so
 define BUILD_H
 #define BUILD_VERSION "$(VERSION)"
 #define BUILD_PREFIX "$(PREFIX)"
+#define BUILD_BINDIR "$(BINDIR)"
 #define BUILD_SHAREDIR "$(SHAREDIR)"
 #define BUILD_SYSCONFDIR "$(SYSCONFDIR)"
 #define BUILD_LUADIR "$(LUADIR)"
@@ -90,11 +109,97 @@ $(BUILD)/postmulti/core.so: $(CORE_OBJECTS)
 $(BUILD)/postmulti-lua: $(HOST_OBJECTS) $(CORE_OBJECTS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -Wl,-E -o $@ $^ $(LUA_LIBS)
 
-$(BUILD)/postmulti: scripts/postmulti $(BUILD)/build.h
+# The command with the interpreter that is installed with it.
+$(BUILD)/postmulti.script: scripts/postmulti $(BUILD)/build.h
 	sed '1s,^#!.*,#!$(BINDIR)/postmulti-lua,' scripts/postmulti >$@
 	chmod 755 $@
 
+# Tests. POSTMULTI_BUILD tells them which build is meant.
+export POSTMULTI_BUILD = $(BUILD)
+
+check: $(SUITES)
+
+unit: all
+	$(BUSTED) tests/unit
+
+system: all
+	$(BUSTED) tests/system
+
+$(BUILD)/fault/%: tests/fault/%.c $(CORE_OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(CORE_OBJECTS) $(LUA_LIBS)
+
+fault: $(FAULT_PROGRAMS)
+	@for program in $^; do echo "$$program"; $$program || exit 1; done
+
+parity: core
+	@for script in $(PARITY_SCRIPTS); do echo "$$script"; $(RUN_LUA) $$script || exit 1; done
+
+# Side by side with the stock command: see tests/compat/run.
+compat: all
+	rm -rf $(BUILD)/stage
+	$(MAKE) -s install SBINDIR=/usr/sbin DESTDIR=$(CURDIR)/$(BUILD)/stage
+	tests/compat/run --ours $(BUILD)/stage
+
+# A build of its own for each sanitizer. A stock interpreter needs the library loaded first; it does
+# not give back everything at its end, so leaks are looked for in the C programs only.
+SANITIZE = $(MAKE) HARDENING= CFLAGS="-O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all $(1)"
+
+asan:
+	$(call SANITIZE,-fsanitize=address) BUILD=build/asan SANITIZED='env ASAN_OPTIONS=detect_leaks=0 \
+		LD_PRELOAD=$(shell $(CC) -print-file-name=libasan.so)' unit fault
+
+ubsan:
+	$(call SANITIZE,-fsanitize=undefined) BUILD=build/ubsan unit fault
+
+lint: lint-lua lint-c lint-shell lint-man
+
+lint-lua:
+	luacheck -q --no-color $(LUA_SOURCES)
+
+$(BUILD)/tidy/%: src/%.c $(BUILD)/build.h $(wildcard src/*.h) .clang-tidy
+	@mkdir -p $(@D)
+	clang-tidy --quiet $< -- -std=c11 -I$(BUILD) -Isrc $(LUA_CFLAGS) 2>$@.log || { cat $@.log; exit 1; }
+	@touch $@
+
+lint-c: $(TIDY_STAMPS)
+	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+		--suppress=missingIncludeSystem -I$(BUILD) -Isrc src $(wildcard tests/fault)
+
+lint-shell:
+	shellcheck -x $(SHELL_FILES)
+
+lint-man:
+	mandoc -Tlint -Wwarning $(MAN_PAGES)
+
+# Installation. scripts/install keeps a record, so that uninstall is its exact inverse.
+RUN_INSTALL = DESTDIR='$(DESTDIR)' BUILD='$(BUILD)' BINDIR='$(BINDIR)' SBINDIR='$(SBINDIR)' LUADIR='$(LUADIR)' \
+	LUACDIR='$(LUACDIR)' MANDIR='$(MANDIR)' SHAREDIR='$(SHAREDIR)' CONFIG_DIRECTORY='$(CONFIG_DIRECTORY)' \
+	LUA_FILES='$(LUA_FILES)' MAN_PAGES='$(MAN_PAGES)' SHARE_FILES='$(SHARE_FILES)' sh scripts/install
+
+install: all
+	@$(RUN_INSTALL) install
+
+uninstall:
+	@$(RUN_INSTALL) uninstall
+
+dist:
+	@mkdir -p $(BUILD)
+	$(GIT) archive --prefix=postmulti-lua-$(VERSION)/ HEAD | gzip -n9 >$(BUILD)/postmulti-lua-$(VERSION).tar.gz
+
 clean:
-	rm -rf $(BUILD)
+	rm -rf build
+
+help:
+	@echo 'all        build the host, the C module and the command (default)'
+	@echo 'check      all tests: $(SUITES); each is a target of its own'
+	@echo 'asan ubsan the tests of the C core under a sanitizer'
+	@echo 'lint       luacheck, clang-tidy, cppcheck, shellcheck, mandoc'
+	@echo 'install    into PREFIX=$(PREFIX); SBINDIR=/usr/sbin replaces the stock postmulti'
+	@echo 'uninstall  take away what install put there, and bring the stock postmulti back'
+	@echo 'dist       a source archive below $(BUILD)'
+	@echo 'clean      remove what was built'
+	@echo 'Settings: PREFIX BINDIR SBINDIR MANDIR SHAREDIR LUADIR LUACDIR SYSCONFDIR CONFIG_DIRECTORY'
+	@echo '          DESTDIR BUILD CC CFLAGS LDFLAGS'
 
 -include $(CORE_OBJECTS:.o=.d) $(HOST_OBJECTS:.o=.d)

@@ -1,0 +1,262 @@
+--- The command postmulti: options in, exit status out. Everything it does, it does through the public API.
+
+local errors = require "postmulti.errors"
+local log = require "postmulti.log"
+local options = require "postmulti.options"
+local postmulti = require "postmulti"
+local selection = require "postmulti.selection"
+
+local M = {}
+
+---Exit statuses.
+M.status = {
+  ok = 0,
+  failure = 1,  -- as the stock command: nothing changed, or a child failed
+  unsafe = 3,   -- changed, but not known to be on disk
+}
+
+---@class postmulti.Invocation
+---@field program string
+---@field path string               as it was called
+---@field options postmulti.Options
+---@field operands string[]
+---@field host postmulti.Host
+---@field report fun(level: string, message: string)
+
+---Report instances that cannot be used. @return boolean any
+local function report_damage(run, level, except)
+  local any = false
+  for _, instance in ipairs(run.host:load()) do
+    if instance.damage and instance.config_directory ~= except then
+      run.report(level, instance.damage)
+      any = true
+    end
+  end
+  return any
+end
+
+---Do FUNC for each, naming those that cannot be used. @return boolean ok
+local function for_each(run, instances, func)
+  local ok = true
+  for _, instance in ipairs(instances) do
+    if instance.damage then
+      run.report("fatal", instance.damage)
+      ok = false
+    else
+      ok = func(instance) and ok
+    end
+  end
+  return ok
+end
+
+local function reversed(list)
+  local result = {}
+  for index = #list, 1, -1 do
+    result[#result + 1] = list[index]
+  end
+  return result
+end
+
+---The instances that -a, -g, -i and -R ask for.
+local function selected(run)
+  local o = run.options
+  local list = selection.select(run.host:load(), { group = o.group, name = o.name })
+  return o.reverse and reversed(list) or list
+end
+
+---postmulti -l
+local function list(run)
+  local report = require "postmulti.report"
+  local format = run.options.json and report.json or report.line
+  local rows = {}
+  local instances = selected(run)
+  for _, instance in ipairs(instances) do
+    if not instance.damage then
+      rows[#rows + 1] = format(instance)
+    end
+  end
+  local written, reason = io.stdout:write(table.concat(rows))
+  if written then
+    written, reason = io.stdout:flush()
+  end
+  if not written then
+    errors.raise("system", "cannot write the list: %s", reason)
+  end
+  return for_each(run, instances, function() return true end)
+end
+
+---Run a child; a program that cannot be started is reported, and the next instance goes on.
+local function child(run, func, command)
+  local ok, result = pcall(func, command)
+  if not ok then
+    if not errors.is(result) then
+      error(result, 0)
+    end
+    run.report("fatal", result.message)
+    return false
+  end
+  return result.status == 0
+end
+
+local function require_match(instances)
+  if #instances == 0 then
+    errors.raise("not found", "no instance matches; postmulti -l lists them all")
+  end
+end
+
+---postmulti -x
+local function execute(run)
+  local instances = selected(run)
+  require_match(instances)
+  return for_each(run, instances, function(instance)
+    return child(run, function(command) return instance:run(command) end, run.operands)
+  end)
+end
+
+---postmulti -p
+local function postfix(run)
+  local classify = require "postmulti.postfix"
+  local class = classify.class(run.host.parameters, run.operands[1])
+  local plan = classify.plan(selected(run), class, run.operands)
+  require_match(plan)
+  local ok = true
+  for _, step in ipairs(plan) do
+    ok = for_each(run, { step.instance }, function(instance)
+      return child(run, function(command) return instance:postfix(command) end, step.operands)
+    end) and ok
+  end
+  return ok
+end
+
+---The settings given as operands of create and import.
+local function settings(run, action)
+  local names = require "postmulti.names"
+  local allowed = require("postmulti.command." .. action).operands
+  local args = {}
+  for _, operand in ipairs(run.operands) do
+    local name, value = names.setting(operand)
+    if not allowed[name] then
+      errors.raise("usage", "%s cannot be given with -e %s", name, action)
+    end
+    args[name] = names.directory(name, value)
+  end
+  return args
+end
+
+---postmulti -e create, -e import
+local function enter(run, action)
+  local o = run.options
+  local names = require "postmulti.names"
+  -- Names come before the operands when both are wrong.
+  if o.new_name then
+    names.instance_name(o.new_name)
+  end
+  if o.new_group then
+    names.group_name(o.new_group)
+  end
+  local args = settings(run, action)
+  args.name, args.group = o.new_name, o.new_group
+  args.place = { all = o.all, group = o.group, name = o.name }
+  run.host[action](run.host, args)
+end
+
+---postmulti -e
+local function edit(run)
+  local o, host = run.options, run.host
+  if o.action == "init" then
+    local init = require "postmulti.command.init"
+    host:init { wrapper = init.wrapper(run.path, o.config_directory, host.parameters.command_directory) }
+    return true
+  end
+  host:load()
+  if o.action == "create" or o.action == "import" then
+    report_damage(run, "warning")
+    enter(run, o.action)
+    return true
+  end
+  if o.all or o.group or not o.name then
+    errors.raise("usage", "-e %s works on one instance; select it with -i name", o.action)
+  end
+  local instance = host:instance(o.name)
+  report_damage(run, "warning", instance.config_directory)
+  instance[o.action](instance, { name = o.new_name, group = o.new_group })
+  return true
+end
+
+---The environment must not say that another configuration is meant.
+local function check_mail_config(run)
+  local value = os.getenv "MAIL_CONFIG"
+  if value and not run.options.config_directory and value ~= run.host.config_directory then
+    errors.raise("usage", "MAIL_CONFIG=%s: that is not the primary instance (%s); unset it, or use -c %s", value,
+      run.host.config_directory, value ~= "" and value or "DIR")
+  end
+end
+
+---The whole command. @return boolean ok
+local function run_command(run, mistake)
+  local o = run.options
+  run.host = postmulti.open {
+    config_directory = o.config_directory,
+    lock_timeout = o.lock_timeout,
+    verbose = o.verbose,
+    report = run.report,
+  }
+  check_mail_config(run)
+  if mistake then
+    if mistake.getopt then
+      io.stderr:write(run.program, ": ", mistake.getopt, "\n")
+    end
+    errors.raise("usage", "%s", mistake.message)
+  end
+  local refusal = options.check(o, run.operands)
+  if refusal then
+    errors.raise("usage", "%s", refusal)
+  end
+  run.host:check_shared_directories()
+  if o.modes.l then
+    return list(run)
+  elseif o.modes.x then
+    return execute(run)
+  elseif o.modes.p then
+    return postfix(run)
+  end
+  return edit(run)
+end
+
+---The absolute path of the command as it was called.
+local function absolute(core, path)
+  if path:sub(1, 1) == "/" then
+    return path
+  end
+  return require("postmulti.names").normalize(core.working_directory() .. "/" .. path)
+end
+
+---@param argv string[]  [0] is the command itself
+---@return integer status
+function M.main(argv)
+  local core = require "postmulti.core"
+  core.umask(tonumber("22", 8))
+  local o, operands, mistake = options.parse(argv)
+  if not mistake and (o.help or o.version) then
+    io.stdout:write(o.help and options.help or ("postmulti (postmulti-lua) %s\n"):format(core.version))
+    return M.status.ok
+  end
+  local run = { options = o, operands = operands, path = absolute(core, argv[0]) }
+  run.program = argv[0]:match "[^/]+$" or argv[0]
+  run.report = log.reporter(run.program, function() return run.host end)
+  local ok, result = xpcall(run_command, function(problem)
+    local traced = errors.is(problem) or tostring(problem):find("\nstack traceback:", 1, true)
+    return traced and problem or debug.traceback(tostring(problem), 2)
+  end, run, mistake)
+  if ok then
+    return result and M.status.ok or M.status.failure
+  end
+  if errors.is(result) then
+    run.report(result.kind == "unsafe" and "warning" or "fatal", result.message)
+    return result.kind == "unsafe" and M.status.unsafe or M.status.failure
+  end
+  io.stderr:write(run.program, ": fatal: this is a bug in postmulti-lua, please report it: ", result, "\n")
+  return M.status.failure
+end
+
+return M

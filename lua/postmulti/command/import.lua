@@ -1,0 +1,53 @@
+--- postmulti -e import: enter an instance whose files exist.
+
+local common = require "postmulti.command.common"
+local entry = require "postmulti.command.entry"
+local errors = require "postmulti.errors"
+local instance = require "postmulti.instance"
+local names = require "postmulti.names"
+local selection = require "postmulti.selection"
+
+local M = { name = "import", summary = "enter an existing instance into the table" }
+
+M.operands = { config_directory = true }
+
+---@param host postmulti.Host
+---@param transaction postmulti.Transaction
+---@param args { config_directory: string?, name: string?, group: string?, place: postmulti.Selector? }
+---@return postmulti.Instance
+function M.run(host, transaction, args)
+  local name = args.name and (names.instance_name(args.name) or "")
+  local group = args.group and (names.group_name(args.group) or "")
+  local instances = host:load()
+  local config
+  if args.config_directory then
+    config = names.directory("config_directory", args.config_directory)
+  elseif name and name ~= "" then
+    config = names.directory("config_directory", names.sibling("config_directory", host.config_directory, name))
+  else
+    errors.raise("usage", "specify the instance's name (-I postfix-name), or config_directory=/path")
+  end
+  common.require_unclaimed(host, "config_directory", config)
+  local found = instance.read(host, config)
+  found:check()
+  entry.claim(host, found, name and name ~= "" and name or found.name)
+  local index = selection.insertion_point(instances, args.place or {})
+  common.require_init(host)
+  for _, file in ipairs { "main.cf", "master.cf" } do
+    local stat = host.core.stat(config .. "/" .. file)
+    if not stat or stat.type ~= "file" then
+      errors.raise("refused", "%s: it has no %s; an instance to be imported needs both", config, file)
+    end
+  end
+  local queue = host.core.stat(found.queue_directory)
+  if not queue or queue.type ~= "directory" then
+    errors.raise("refused", "%s/main.cf: queue_directory = %s: no such directory; make it, or mount it, first", config,
+      found.queue_directory)
+  end
+
+  entry.make_directories(host, transaction, { { found.data_directory, tonumber("700", 8) } })
+  entry.identify(host, transaction, config, { name = name, group = group }, found)
+  return entry.enter(host, transaction, config, index, { keep_tighter = true })
+end
+
+return M

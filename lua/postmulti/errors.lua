@@ -1,0 +1,80 @@
+--- Errors of the public API: values with a kind, a message of one line, and the instance concerned.
+--
+-- Everything that the public API refuses is raised as such a value; tostring() gives the message. Wrong use of a
+-- function (a bad argument type) is a plain Lua error instead.
+
+local M = {}
+
+---@alias postmulti.Kind
+---| "usage"      # the request itself is wrong: option, operand, name, path
+---| "not found"  # no such instance
+---| "conflict"   # a name or directory that another instance has
+---| "refused"    # the instance's state forbids it: running, enabled, mail in a queue
+---| "damaged"    # a configuration file that cannot be used
+---| "changed"    # another program changed the file meanwhile; run the command again
+---| "system"     # the operating system refused; `errno` tells why
+---| "unsafe"     # done, but not known to be on disk
+
+---@class postmulti.Error
+---@field kind postmulti.Kind
+---@field message string
+---@field instance string?  configuration directory of the instance concerned
+---@field errno integer?
+local Error = {}
+Error.__index = Error
+Error.__name = "postmulti.Error"
+
+function Error:__tostring()
+  return self.message
+end
+
+---@param kind postmulti.Kind
+---@param message string
+---@param fields { instance: string?, errno: integer? }?
+---@return postmulti.Error
+function M.new(kind, message, fields)
+  local self = setmetatable({ kind = kind, message = message }, Error)
+  for name, value in pairs(fields or {}) do
+    self[name] = value
+  end
+  return self
+end
+
+---Make an error and raise it.
+---@param kind postmulti.Kind
+---@param message string
+---@param fields { instance: string?, errno: integer? }?
+function M.throw(kind, message, fields)
+  error(M.new(kind, message, fields), 0)
+end
+
+---Raise an error whose message is made by string.format.
+---@param kind postmulti.Kind
+---@param format string
+---@param ... any
+function M.raise(kind, format, ...)
+  M.throw(kind, format:format(...))
+end
+
+---Pass results through, or raise what a core function refused (nil, reason, errno).
+---@generic T
+---@param value T|nil
+---@param reason string?
+---@param errno integer?
+---@param ... any
+---@return T, any...
+function M.check(value, reason, errno, ...)
+  if value == nil then
+    M.throw("system", reason or "unknown failure", { errno = errno })
+  end
+  return value, reason, errno, ...
+end
+
+---Is VALUE an error of ours?
+---@param value any
+---@return boolean
+function M.is(value)
+  return getmetatable(value) == Error
+end
+
+return M

@@ -1,0 +1,251 @@
+--- One Postfix instance: who it is, what its main.cf says, what can be done with it.
+
+local environment = require "postmulti.environment"
+local errors = require "postmulti.errors"
+local parameters = require "postmulti.parameters"
+
+---@class postmulti.Instance
+---@field host postmulti.Host
+---@field config_directory string
+---@field name string|nil
+---@field group string|nil
+---@field enabled boolean|nil          nil: cannot be told
+---@field queue_directory string|nil   nil: cannot be told
+---@field data_directory string|nil
+---@field is_primary boolean
+---@field is_readable boolean          false: name, group and so on are not known, or not all of them
+---@field damage string|nil            why this instance cannot be used: one line
+local Instance = {}
+Instance.__index = Instance
+
+local M = {}
+
+---An empty value of multi_instance_name or multi_instance_group means none.
+local function or_none(value)
+  return value ~= "" and value or nil
+end
+
+---The primary instance. Without secondaries it counts as enabled, whatever its main.cf says.
+---@param host postmulti.Host
+---@return postmulti.Instance
+function M.primary(host)
+  local values = host.parameters
+  return setmetatable({
+    host = host,
+    config_directory = host.config_directory,
+    name = or_none(values.multi_instance_name),
+    group = or_none(values.multi_instance_group),
+    enabled = values.multi_instance_enable or #host.directories == 0,
+    queue_directory = values.queue_directory,
+    data_directory = values.data_directory,
+    is_primary = true,
+    is_readable = true,
+  }, Instance)
+end
+
+---Read a secondary from its main.cf. Never fails: see `damage`.
+---@param host postmulti.Host
+---@param directory string
+---@return postmulti.Instance
+function M.read(host, directory)
+  local values, reason, _, partial = parameters.secondary(host.core, directory, host.parameters)
+  local self = setmetatable({
+    host = host,
+    config_directory = directory,
+    is_primary = false,
+    is_readable = values ~= nil,
+    damage = not values and reason or nil,
+  }, Instance)
+  self:take(values or partial or {})
+  return self
+end
+
+---Take over what main.cf says.
+---@param values table
+---@private
+function Instance:take(values)
+  self.name = or_none(values.multi_instance_name)
+  self.group = or_none(values.multi_instance_group)
+  self.enabled = values.multi_instance_enable
+  self.queue_directory = values.queue_directory
+  self.data_directory = values.data_directory
+end
+
+---How messages call it: its name, or its directory.
+---@return string
+function Instance:label()
+  return self.name or self.config_directory
+end
+
+---Raise unless the instance can be used.
+function Instance:check()
+  if self.damage then
+    errors.throw("damaged", self.damage, { instance = self.config_directory })
+  end
+end
+
+-- Parameters ------------------------------------------------------------------
+
+---The value of a parameter, expanded; the built-in default where main.cf does not set it.
+---@param name string
+---@param options { expand: boolean? }?  expand = false: as it is written
+---@return string|nil value  nil: no such parameter
+function Instance:get(name, options)
+  local expand = not options or options.expand ~= false
+  local value, reason = parameters.get(self.host.core, self.config_directory, name, { expand = expand })
+  if value == nil and reason then
+    errors.raise("damaged", "%s", reason)
+  end
+  return value
+end
+
+---Edit main.cf as postconf(1) -e, -X or -# would. Within a transaction it is undone with it.
+---@param edits table[]  see postmulti.core.edit_main
+---@return boolean changed
+function Instance:edit(edits)
+  return self.host:transaction(function(transaction)
+    local path = self.config_directory .. "/main.cf"
+    return transaction:edit_file(path, function(text)
+      return self.host.core.edit_main(text, edits, path)
+    end)
+  end, true)
+end
+
+---Set parameters in main.cf.
+---@param settings table<string, string|number|boolean>  true and false are written as yes and no
+---@return boolean changed
+function Instance:set(settings)
+  local edits = {}
+  for name, value in pairs(settings) do
+    if type(value) == "boolean" then
+      value = value and "yes" or "no"
+    end
+    edits[#edits + 1] = { "set", name, tostring(value) }
+  end
+  table.sort(edits, function(a, b) return a[2] < b[2] end)
+  return self:edit(edits)
+end
+
+---Remove parameters from main.cf, so that their defaults count again.
+---@param ... string
+---@return boolean changed
+function Instance:unset(...)
+  local edits = {}
+  for _, name in ipairs { ... } do
+    edits[#edits + 1] = { "remove", name }
+  end
+  return self:edit(edits)
+end
+
+---The services of master.cf, in file order.
+---@return postmulti.Service[]
+function Instance:services()
+  local path = self.config_directory .. "/master.cf"
+  local core = self.host.core
+  return (errors.check(core.parse_master((errors.check(core.read_file(path))), path)))
+end
+
+---Edit master.cf as postconf(1) -M, -F and -P would. Within a transaction it is undone with it.
+---@param edits table[]  see postmulti.core.edit_master
+---@return boolean changed
+function Instance:edit_services(edits)
+  return self.host:transaction(function(transaction)
+    local path = self.config_directory .. "/master.cf"
+    return transaction:edit_file(path, function(text)
+      return self.host.core.edit_master(text, edits, path)
+    end)
+  end, true)
+end
+
+-- State -----------------------------------------------------------------------
+
+---Is its master(8) running? Asked from the locks that a running master holds, in the queue directory and, should
+---queue_directory have been changed meanwhile, in the data directory.
+---@return boolean
+---@return integer? pid
+function Instance:is_running()
+  local core = self.host.core
+  for _, path in ipairs {
+    self.queue_directory and self.queue_directory .. "/pid/master.pid" or false,
+    self.data_directory and self.data_directory .. "/master.lock" or false,
+  } do
+    if path then
+      local locked, pid = errors.check(core.locked(path))
+      if locked then
+        return true, pid --[[@as integer?]]
+      end
+    end
+  end
+  return false
+end
+
+-- Life-cycle ------------------------------------------------------------------
+
+---@return boolean changed
+function Instance:enable()
+  return self.host:act("enable", { instance = self })
+end
+
+---@return boolean changed
+function Instance:disable()
+  return self.host:act("disable", { instance = self })
+end
+
+---Give it another name or group; "-" or "" clears.
+---@param args { name: string?, group: string? }
+---@return boolean changed
+function Instance:assign(args)
+  return self.host:act("assign", { instance = self, name = args.name, group = args.group })
+end
+
+---Take it out of multi_instance_directories; its files stay.
+function Instance:deport()
+  return self.host:act("deport", { instance = self })
+end
+
+---Take it out of multi_instance_directories and remove its files.
+function Instance:destroy()
+  return self.host:act("destroy", { instance = self })
+end
+
+-- Processes -------------------------------------------------------------------
+
+---Run a program in the context of this instance (postmulti -x) and wait for it.
+---@param command { [integer]: string, capture: boolean?, time_limit: number?, input: string?, environment: table? }
+---@return postmulti.Exit
+function Instance:run(command)
+  self:check()
+  return self:spawn(command, environment.context(self))
+end
+
+---Run a postfix(1) command for this instance alone (postmulti -p).
+---@param command { [integer]: string, capture: boolean?, time_limit: number? }
+---@return postmulti.Exit
+function Instance:postfix(command)
+  self:check()
+  local argv = table.move(command, 1, #command, 3, {
+    self.host.parameters.command_directory .. "/postfix", "--",
+    capture = command.capture, time_limit = command.time_limit,
+  })
+  return self:spawn(argv, environment.postfix(self))
+end
+
+---@param command table
+---@param delta table<string, string|false>
+---@return postmulti.Exit
+---@private
+function Instance:spawn(command, delta)
+  for name, value in pairs(command.environment or {}) do
+    delta[name] = value
+  end
+  local stream = command.capture and "capture" or "inherit"
+  return (errors.check(self.host.core.run(table.move(command, 1, #command, 1, {}), {
+    environment = delta,
+    stdout = stream,
+    stderr = stream,
+    input = command.input,
+    time_limit = command.time_limit,
+  })))
+end
+
+return M

@@ -1,0 +1,142 @@
+--- The records of a transaction: how each thing done is undone, and what is put off until the primary is written.
+
+local errors = require "postmulti.errors"
+local remains = require "postmulti.remains"
+
+local M = {}
+
+---The settings in a text of main.cf, last one winning.
+---@param core postmulti.core
+---@param text string
+---@param path string
+---@return table<string, string>
+function M.settings(core, text, path)
+  local raw = {}
+  for _, setting in ipairs((errors.check(core.parse_main(text, path)))) do
+    raw[setting.name] = setting.value
+  end
+  return raw
+end
+
+---Put the old text back, unless somebody else has changed the file since.
+local function restore(host, record)
+  local core = host.core
+  local edit, reason, errno = core.edit(record.path, { timeout = host.lock_timeout })
+  if not edit then
+    if core.stat(record.path) then
+      errors.check(edit, reason, errno)
+    end
+    return
+  end
+  local guard <close> = edit
+  if guard.text == record.new then
+    errors.check(guard:commit(record.old))
+  elseif guard.text ~= record.old then
+    host.report("warning", record.path .. ": another program changed it meanwhile; left as it is")
+  end
+end
+
+local undo = {
+  edit = restore,
+  primary = restore,
+
+  file = function(host, record)
+    local text = host.core.read_file(record.path)
+    if text == record.new then
+      errors.check(host.core.unlink(record.path))
+    elseif text then
+      host.report("warning", record.path .. ": another program changed it meanwhile; left as it is")
+    end
+  end,
+
+  -- One that was not made yet, or that somebody has put something into, stays as it is.
+  directory = function(host, record)
+    host.core.rmdir(record.path)
+  end,
+}
+
+local finish = {
+  remove = function(host, record)
+    remains.remove(host, { config_directory = record.path, queue_directory = record.queue,
+      data_directory = record.data })
+  end,
+
+  -- Postfix's program must find the instance in the table, so this comes last.
+  ["set-permissions"] = function(host, record)
+    local exit = errors.check(host.core.run({
+      host.parameters.command_directory .. "/postfix", "-c", record.path, "set-permissions",
+    }, { environment = { MAIL_CONFIG = false } }))
+    if exit.status ~= 0 then
+      errors.raise("system", "postfix -c %s set-permissions failed; the instance is registered: run it again by hand",
+        record.path)
+    end
+  end,
+}
+
+---Undo what a record says, as far as it was done.
+---@param host postmulti.Host
+---@param record postmulti.Record
+function M.undo(host, record)
+  local func = undo[record.op]
+  if func then
+    func(host, record)
+  end
+end
+
+---Do what a record puts off until the primary is written.
+---@param host postmulti.Host
+---@param record postmulti.Record
+function M.finish(host, record)
+  local func = finish[record.op]
+  if func then
+    func(host, record)
+  end
+end
+
+---The record of the primary's change.
+---@param records postmulti.Record[]
+---@return postmulti.Record|nil
+function M.primary(records)
+  for index = #records, 1, -1 do
+    if records[index].op == "primary" then
+      return records[index]
+    end
+  end
+end
+
+---How far did an interrupted transaction get?
+---@param host postmulti.Host
+---@param records postmulti.Record[]
+---@return "begun"|"decided"|"unknown" state  decided: the primary was written; unknown: it was changed since
+function M.state(host, records)
+  local last, primary = records[#records], M.primary(records)
+  if last and last.op == "done" then
+    return "decided"
+  elseif not primary then
+    return "begun"
+  end
+  local core = host.core
+  local function directories(text)
+    return M.settings(core, text, primary.path).multi_instance_directories or ""
+  end
+  local now = errors.check(core.read_file(primary.path))
+  if now == primary.old then
+    return "begun"
+  elseif now == primary.new or directories(now) == directories(primary.new) then
+    return "decided"
+  end
+  return directories(now) == directories(primary.old) and "begun" or "unknown"
+end
+
+---The paths that records are about.
+---@param records postmulti.Record[]
+---@return string
+function M.paths(records)
+  local list = {}
+  for _, record in ipairs(records) do
+    list[#list + 1] = record.path
+  end
+  return table.concat(list, " ")
+end
+
+return M

@@ -1,0 +1,109 @@
+--- What an instance leaves on disk: the mail in its queue, and everything else that can be removed with it.
+--
+-- Known, and removed: the queue directories, the sockets, fifos and lock files in them, the files that Postfix itself
+-- writes into the data directory, and the copies of system files that Debian makes in a queue directory for chroot.
+-- Unknown, and kept: everything else, above all any file in a directory that holds mail.
+
+local M = {}
+
+-- Directories that hold messages (postsuper(1), qmgr(8), postdrop(1)).
+local MAIL = { "maildrop", "incoming", "active", "deferred", "hold", "corrupt", "saved" }
+
+-- What else Postfix keeps in a queue directory, and which files there are its own: all of them, or all but regular
+-- files.
+local QUEUE = {
+  { "maildrop" }, { "incoming" }, { "active" }, { "deferred" }, { "hold" }, { "corrupt" }, { "saved" },
+  { "bounce" }, { "defer" }, { "trace" },
+  { "flush", files = true }, { "pid", files = true }, { "tlstrace", files = true },
+  { "private" }, { "public" },
+}
+
+-- Files in a data directory that Postfix's programs make: master(8), tlsmgr(8), postscreen(8), verify(8) and the
+-- tables that postconf(5) puts there by default.
+local DATA = {
+  "^master%.lock$", "^prng_exch$",
+  "^smtpd?_scache%.[%w]+$", "^lmtp_scache%.[%w]+$", "^postscreen_cache%.[%w]+$", "^verify_cache%.[%w]+$",
+}
+
+-- Where Debian copies system files to, for services that run in a chroot.
+local CHROOT = { "dev", "etc", "lib", "usr" }
+
+---How much mail is in a queue.
+---@param core postmulti.core
+---@param queue_directory string
+---@return string|nil text  "2 in deferred, 1 in hold"; nil: none
+function M.mail(core, queue_directory)
+  local found = {}
+  if not core.stat(queue_directory) then
+    return nil
+  end
+  for _, name in ipairs(MAIL) do
+    local count, reason = core.count_files(queue_directory, name)
+    if not count then
+      return reason
+    elseif count > 0 then
+      found[#found + 1] = ("%d in %s"):format(count, name)
+    end
+  end
+  return found[1] and table.concat(found, ", ") or nil
+end
+
+---Should this object in a queue directory stay?
+local function keep_mail(_, kind)
+  return kind == "file" or kind == "link" or kind == "block" or kind == "character"
+end
+
+---Should this object of a chroot copy stay? Not when the file of the same name outside is its original.
+---@param core postmulti.core
+---@param top string  "etc", "usr", ...
+local function keep_foreign(core, top)
+  return function(relative, kind)
+    if kind == "directory" then
+      return false
+    elseif top == "dev" then
+      return not (relative == "random" or relative == "urandom" or relative == "null")
+    end
+    return (kind ~= "file" and kind ~= "link") or core.stat("/" .. top .. "/" .. relative) == nil
+  end
+end
+
+---Remove an instance's files. Nothing here fails the action: what stays is reported, as postmulti(1) does.
+---@param host postmulti.Host
+---@param instance postmulti.Instance
+function M.remove(host, instance)
+  local core = host.core
+  local kept = {}
+
+  local function gone(path, ok, reason, errno)
+    if not ok and core.stat(path, false) then
+      kept[#kept + 1] = path
+      host.report("warning", ("%s: please verify its contents and remove it by hand (%s)"):format(path,
+        errno and reason or "it is in use"))
+    end
+  end
+
+  local queue, data, config = instance.queue_directory, instance.data_directory, instance.config_directory
+  if core.stat(queue) then
+    for _, row in ipairs(QUEUE) do
+      core.remove_tree(queue, row[1], not row.files and { keep = keep_mail } or {})
+    end
+    for _, name in ipairs(CHROOT) do
+      core.remove_tree(queue, name, { keep = keep_foreign(core, name) })
+    end
+  end
+  for _, entry in ipairs(core.list(data) or {}) do
+    for _, pattern in ipairs(DATA) do
+      if entry.type == "file" and entry.name:find(pattern) then
+        core.unlink(data .. "/" .. entry.name)
+      end
+    end
+  end
+  gone(data, core.rmdir(data))
+  gone(queue, core.rmdir(queue))
+  core.unlink(config .. "/main.cf")
+  core.unlink(config .. "/master.cf")
+  gone(config, core.rmdir(config))
+  return kept
+end
+
+return M

@@ -1,0 +1,271 @@
+--- One lock, one write of the primary, everything undone in reverse when something fails.
+--
+-- The order of a transaction decides what a crash can leave behind:
+--   1. the host's lock; what an interrupted transaction left is undone or finished; the instances are read again;
+--   2. the actions: checks first; then each says what it is about to do (the journal), and does it;
+--   3. the primary's main.cf, written once: from here on the new table counts;
+--   4. what may only happen after that: removal of what is no longer registered;
+--   5. the journal is removed.
+
+local errors = require "postmulti.errors"
+local journal = require "postmulti.journal"
+local names = require "postmulti.names"
+local record = require "postmulti.record"
+
+---@class postmulti.Transaction
+---@field host postmulti.Host
+---@field private records postmulti.Record[]  what was done or is about to be, oldest first
+---@field private primary_edits table<string, string>
+---@field private alternates { [1]: string, [2]: boolean }[]|nil
+---@field private journal postmulti.Journal|nil
+---@field private is_single boolean?  one file is changed, so that no journal is needed
+local Transaction = {}
+Transaction.__index = Transaction
+
+local M = {}
+
+local LOCK_DIRECTORY = "/run/postmulti"
+
+---Take the lock of the host. It lies where only root can touch it; somebody else locks the directory that is his own.
+---@param host postmulti.Host
+---@return postmulti.Lock
+local function take_lock(host)
+  local core = host.core
+  local path = host.config_directory
+  local create = core.effective_uid() == 0
+  if create then
+    errors.check(core.make_path(LOCK_DIRECTORY, { mode = tonumber("700", 8) }))
+    path = ("%s/%s.lock"):format(LOCK_DIRECTORY, journal.host_id(host))
+  end
+  return (errors.check(core.lock(path, { timeout = host.lock_timeout, create = create })))
+end
+
+---Message handler: keep errors of ours as they are, give a script's own bugs their traceback.
+---@param problem any
+---@return any
+local function with_traceback(problem)
+  if type(problem) == "string" then
+    return debug.traceback(problem, 2)
+  end
+  return problem
+end
+
+---Run FUNC as a transaction of HOST.
+---@param host postmulti.Host
+---@param func fun(transaction: postmulti.Transaction): any
+---@param is_single boolean?  FUNC changes one file at the most
+---@return any
+function M.run(host, func, is_single)
+  local lock = take_lock(host)
+  local self = setmetatable({
+    host = host, records = {}, primary_edits = {}, journal = journal.of(host), is_single = is_single,
+  }, Transaction)
+  host.current = self
+  local ok, result = xpcall(function()
+    self:recover()
+    host:reload()
+    local value = func(self)
+    self:write_primary()
+    return value
+  end, with_traceback)
+  if ok then
+    ok, result = xpcall(self.finish, with_traceback, self, result)
+  else
+    self:undo()
+  end
+  host.current = nil
+  lock:release()
+  if not ok then
+    host.table = nil
+    error(result, 0)
+  end
+  return result
+end
+
+---Say what is about to be done: it can be undone, by this transaction or, after a crash, by the next.
+---@param records postmulti.Record[]
+function Transaction:declare(records)
+  if #records == 0 then
+    return
+  end
+  if self.journal and not self.is_single then
+    self.journal:add(records)
+  end
+  table.move(records, 1, #records, #self.records + 1, self.records)
+end
+
+---Change a parameter of the primary when the transaction ends.
+---@param name string
+---@param value string
+function Transaction:set_primary(name, value)
+  self.primary_edits[name] = value
+end
+
+---Write the new list of secondaries when the transaction ends.
+---@param instances postmulti.Instance[]  the first is the primary
+function Transaction:register(instances)
+  local directories = {}
+  for index = 2, #instances do
+    directories[index - 1] = instances[index].config_directory
+  end
+  self.host.directories = directories
+  self:set_primary("multi_instance_directories", table.concat(directories, " "))
+end
+
+---Enter a directory in alternate_config_directories, or take it out, when the transaction ends.
+---@param directory string
+---@param present boolean
+function Transaction:set_alternate(directory, present)
+  self.alternates = self.alternates or {}
+  self.alternates[#self.alternates + 1] = { directory, present }
+end
+
+---The new value of alternate_config_directories; nil: as it is. The list is taken as written, not expanded.
+---@param value string
+---@return string|nil
+function Transaction:alternate_value(value)
+  local list, changed = names.split(value), false
+  for _, row in ipairs(self.alternates or {}) do
+    local directory, present = row[1], row[2]
+    local found = false
+    for index = #list, 1, -1 do
+      if list[index] == directory then
+        found = true
+        if not present then
+          table.remove(list, index)
+          changed = true
+        end
+      end
+    end
+    if present and not found then
+      list[#list + 1] = directory
+      changed = true
+    end
+  end
+  return changed and table.concat(list, " ") or nil
+end
+
+---Edit a file by CHANGE, a function from text to new text (or nil and a reason); undone with the transaction.
+---@param path string
+---@param change fun(text: string): string|nil, string?, integer?
+---@param op "edit"|"primary"|nil
+---@return boolean changed
+function Transaction:edit_file(path, change, op)
+  local edit <close> = errors.check(self.host.core.edit(path, { timeout = self.host.lock_timeout }))
+  local old = edit.text
+  local new = errors.check(change(old))
+  if new == old then
+    return false
+  end
+  self:declare { { op = op or "edit", path = path, old = old, new = new } }
+  local outcome, reason, errno, installed = edit:commit(new)
+  if installed then
+    self.unsafe = reason
+  else
+    errors.check(outcome, reason, errno)
+  end
+  return true
+end
+
+---Write what changes in the primary's main.cf, at once.
+---@private
+function Transaction:write_primary()
+  if not next(self.primary_edits) and not self.alternates then
+    return
+  end
+  local host = self.host
+  local core = host.core
+  local path = host.config_directory .. "/main.cf"
+  self:edit_file(path, function(text)
+    local raw = record.settings(core, text, path)
+    local written = raw.multi_instance_directories or ""
+    if self.primary_edits.multi_instance_directories and written ~= host.parameters.raw_directories then
+      errors.raise("changed", "%s: another program changed multi_instance_directories meanwhile; run the command again",
+        path)
+    end
+    self.primary_edits.alternate_config_directories = self:alternate_value(raw.alternate_config_directories or "")
+    local edits = {}
+    for name, value in pairs(self.primary_edits) do
+      edits[#edits + 1] = { "set", name, value }
+    end
+    return core.edit_main(text, edits, path)
+  end, "primary")
+end
+
+---The primary is written: do what was put off, and forget the journal.
+---@param value any
+---@return any value
+---@private
+function Transaction:finish(value)
+  local host = self.host
+  if self.journal and self.journal.count > 0 and not record.primary(self.records) then
+    self.journal:add { { op = "done", path = host.config_directory } }
+  end
+  for _, one in ipairs(self.records) do
+    record.finish(host, one)
+  end
+  self:forget()
+  if self.unsafe then
+    errors.throw("unsafe", self.unsafe .. " (the change is made, but it may not survive a power cut)")
+  end
+  return value
+end
+
+---Undo, newest first. What cannot be undone is named; the rest is undone all the same.
+---@private
+function Transaction:undo()
+  for index = #self.records, 1, -1 do
+    local done, problem = xpcall(record.undo, with_traceback, self.host, self.records[index])
+    if not done then
+      self.host.report("warning", "cannot undo: " .. tostring(problem))
+    end
+  end
+  local done, problem = xpcall(self.forget, with_traceback, self)
+  if not done then
+    self.host.report("warning", tostring(problem))
+  end
+end
+
+---@private
+function Transaction:forget()
+  if self.journal and self.journal.count > 0 then
+    self.journal:clear()
+  end
+end
+
+-- What recovery does with the records of an interrupted transaction, by how far that had got.
+local recovery = {
+  begun = function(host, records)
+    host.report("warning", "a command was interrupted; what it had begun is undone")
+    for index = #records, 1, -1 do
+      record.undo(host, records[index])
+    end
+  end,
+
+  decided = function(host, records)
+    host.report("warning", "a command was interrupted; what it had left to do is done")
+    for _, one in ipairs(records) do
+      record.finish(host, one)
+    end
+  end,
+
+  unknown = function(host, records)
+    host.report("warning", "a command was interrupted, and multi_instance_directories was changed since; please look at"
+      .. " what it was about to change, which is left as it is: " .. record.paths(records))
+  end,
+}
+
+---Undo or finish what a transaction that was killed has left, and say so.
+---@private
+function Transaction:recover()
+  local records = self.journal and self.journal:read()
+  if records then
+    -- One that died before it could say what it was about to do had done nothing.
+    if #records > 0 then
+      recovery[record.state(self.host, records)](self.host, records)
+    end
+    self.journal:clear()
+  end
+end
+
+return M

@@ -1,0 +1,131 @@
+local fake_core = require "tests.support.fake_core"
+local journal = require "postmulti.journal"
+local postmulti = require "postmulti"
+
+local FILES = {
+  ["/etc/postfix/main.cf"] = "multi_instance_wrapper = x\nmulti_instance_enable = yes\n"
+    .. "multi_instance_directories = /etc/postfix-out\n",
+  ["/etc/postfix/main.cf.proto"] = "",
+  ["/etc/postfix/master.cf.proto"] = "# master\n",
+  ["/etc/postfix/postfix-files"] = "$queue_directory/active:d:root:-:700:ucr\n$config_directory/main.cf:f:root:-:644:p\n",
+  ["/etc/postfix-out/main.cf"] = "queue_directory = /var/spool/postfix-out\ndata_directory = /var/lib/postfix-out\n"
+    .. "multi_instance_name = postfix-out\n",
+  ["/etc/postfix-out/master.cf"] = "",
+  ["/usr/sbin/postfix"] = "",
+  ["/usr/lib/postfix/sbin/master"] = "",
+  ["/var/lib/postfix-out/master.lock"] = "",
+  ["/var/spool/postfix-out/private/x"] = "",
+}
+
+-- What a crash looks like to the program that comes after it: everything stops at once, no undo runs.
+local function crash_at(fake, point)
+  local core = setmetatable({}, { __index = fake.core })
+  local count = 0
+  for _, name in ipairs {
+    "make_path", "create_file", "set_permissions", "edit", "unlink", "rmdir", "remove_tree",
+  } do
+    core[name] = function(...)
+      count = count + 1
+      if count >= point then
+        error("crash", 0)
+      end
+      return fake.core[name](...)
+    end
+  end
+  return core, function() return count >= point end
+end
+
+---Run ACTION, dead at the POINTth call that changes something. @return boolean died, table fake
+local function crash(point, action)
+  local fake = fake_core.new(FILES)
+  local core, has_died = crash_at(fake, point)
+  pcall(action, postmulti.open { core = core })
+  return has_died(), fake
+end
+
+local function recovered(fake)
+  local messages = {}
+  local host = postmulti.open {
+    core = fake.core, report = function(_, text) messages[#messages + 1] = text end,
+  }
+  host:transaction(function() end)
+  return host, messages
+end
+
+---Kill ACTION at every point; after the next transaction the host is as before, or as after.
+local function check_every_point(action)
+  local before = fake_core.picture(fake_core.new(FILES))
+  local fake = fake_core.new(FILES)
+  action(postmulti.open { core = fake.core })
+  local after = fake_core.picture(fake)
+  local point, undone, finished = 0, 0, 0
+  while true do
+    point = point + 1
+    local died
+    died, fake = crash(point, action)
+    if not died then
+      break
+    end
+    recovered(fake)
+    local now = fake_core.picture(fake)
+    if pcall(assert.are.same, before, now) then
+      undone = undone + 1
+    else
+      assert.are.same(after, now)
+      finished = finished + 1
+    end
+  end
+  return undone, finished
+end
+
+describe("a record", function()
+  it("survives being written down, whatever it holds", function()
+    local record = { op = "edit", path = "/a b\tc%0A", old = "x\n\0y=%\r", new = "" }
+    local line = journal.encode(record)
+    assert.are.equal(1, select(2, line:gsub("\n", "")))
+    assert.are.same(record, journal.decode(line))
+  end)
+end)
+
+describe("after a crash at any call", function()
+  it("create is undone, or complete", function()
+    local undone, finished = check_every_point(function(host) host:create { name = "postfix-in", group = "mta" } end)
+    assert.is_true(undone >= 8, undone)
+    assert.is_true(finished >= 1, finished)
+  end)
+
+  it("destroy is undone, or complete", function()
+    local undone, finished = check_every_point(function(host) host:instance("out"):destroy() end)
+    assert.is_true(undone >= 2, undone)
+    assert.is_true(finished >= 5, finished)
+  end)
+
+  it("a transaction over several instances is undone, or complete", function()
+    local undone, finished = check_every_point(function(host)
+      host:transaction(function()
+        host:create({ name = "postfix-a" }):enable()
+        host:create { name = "postfix-b" }
+        host:instance("out"):set { myhostname = "out.example.com" }
+      end)
+    end)
+    assert.is_true(undone >= 10, undone)
+    assert.is_true(finished >= 1, finished)
+  end)
+
+  it("says what it did about it, and leaves no journal", function()
+    local _, fake = crash(5, function(host) host:create { name = "postfix-in" } end)
+    local _, messages = recovered(fake)
+    assert.matches("interrupted; what it had begun is undone", messages[1])
+    _, messages = recovered(fake)
+    assert.are.same({}, messages)
+  end)
+
+  it("a file that somebody changed since is left, and named", function()
+    local _, fake = crash(12, function(host) host:create { name = "postfix-in" } end)
+    assert.is_truthy(fake.files["/etc/postfix-in/main.cf"])
+    fake.files["/etc/postfix-in/main.cf"] = "mine"
+    local _, messages = recovered(fake)
+    assert.are.equal("mine", fake.files["/etc/postfix-in/main.cf"])
+    assert.matches("^/etc/postfix%-in/main.cf: another program changed it", messages[2])
+  end)
+end)
