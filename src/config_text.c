@@ -66,7 +66,7 @@ static size_t add_lanes(block counts)
 	return sum;
 }
 
-/* skip_blocks - from within a comment, pass over whole blocks in which no other kind of line starts; *lines: newlines */
+/* skip_blocks - from within a comment, pass over whole blocks in which no other kind of line starts; counts *lines */
 static const char *skip_blocks(const char *p, const char *end, size_t *lines)
 {
 	block counts = { 0 }; /* newlines, per lane */
