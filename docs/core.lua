@@ -76,6 +76,8 @@ function core.edit_main(text, edits, path) end
 ---@field overrides { [1]: string, [2]: string }[]  name, value of each -o, in file order
 ---@field line integer
 
+---Remarks are of kind "continuation", "nul" and "braces": a { of an argument that is not closed, or text after its },
+---which Postfix passes over.
 ---@param text string
 ---@param path string?
 ---@return postmulti.Service[]|nil services
@@ -92,6 +94,9 @@ function core.parse_master(text, path) end
 ---  "field", "smtp/inet/chroot", "n"                                           (-Fe)
 ---  "override", "smtp/inet/syslog_name", "x"                                   (-Pe)
 ---  "remove-override", "smtp/inet/syslog_name"                                 (-PX)
+---Edits are applied in order; consecutive "field" edits select by the names and types from before the first of them.
+---"*" as name or type selects any (not for "service"). A name may hold slashes. A value may hold blanks, no newline.
+---An entry that cannot be rewritten without loss (a NUL, broken braces) is refused. The result is read back first.
 ---@param text string
 ---@param edits { [1]: string, [2]: string, [3]: string? }[]
 ---@param path string?
