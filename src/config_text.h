@@ -60,7 +60,7 @@ struct config_entry {
 	const char *text;   /* newlines gone, blanks kept; valid until the next call */
 	size_t length;      /* of text */
 	size_t line;        /* its first physical line, from 1 */
-	size_t start, end;  /* byte range in the caller's text: first line to last continuation, comments between included */
+	size_t start, end;  /* byte range in the caller's text: first line to last continuation and all between */
 	bool leading_blank; /* starts with a blank: Postfix drops it with a warning */
 };
 

@@ -35,7 +35,7 @@ enum edit_lock_temporary {
 	EDIT_LOCK_KEEP,   /* it has been renamed, or is not ours */
 };
 
-/* Take the lock of a path, waiting at most that many milliseconds; the object is untouched or freed on failure. 0 or -1. */
+/* Take the lock of a path, waiting at most that many milliseconds. 0, or -1 and there is nothing to release. */
 int edit_lock_take(struct edit_lock *lock, const char *path, long wait_ms, struct fault *fault);
 
 /* Release lock and memory; errno is kept. The object is as new; doing it twice is harmless. */

@@ -58,7 +58,7 @@ pid_t lock_holder(int fd)
 
 		line += *line == '\n';
 		if (sscanf(line, "%*s FLOCK %*s %*s %d %x:%x:%llu", &pid, &major_number, &minor_number, &inode) == 4 &&
-		    major_number == major(st.st_dev) && minor_number == minor(st.st_dev) && inode == st.st_ino && pid > 0)
+		    makedev(major_number, minor_number) == st.st_dev && inode == st.st_ino && pid > 0)
 			holder = pid;
 	}
 	buffer_free(&text);
@@ -123,7 +123,7 @@ static int is_named(int fd, const char *path)
 /* lock_take - open and lock a file or directory */
 int lock_take(const char *path, enum lock_create create, long wait_ms, struct fault *fault)
 {
-	int flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | (create == LOCK_CREATE ? O_CREAT : 0);
+	int flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | (create == LOCK_CREATE ? O_CREAT | O_NOFOLLOW : 0);
 
 	for (int turn = 0; turn < MAX_TURNS; turn++) {
 		int fd, named;
@@ -160,7 +160,7 @@ void lock_release(int fd)
 /* written_pid - the number at the start of a pid file, 0: none */
 static pid_t written_pid(int fd)
 {
-	char text[32];
+	char text[64]; /* master(8) pads the number with blanks */
 	ssize_t got;
 	char *end;
 	long pid;

@@ -77,7 +77,10 @@ static void add_quoted(struct buffer *text, const char *data, size_t length)
 	for (size_t i = 0; i < shown; i++) {
 		unsigned char c = (unsigned char)data[i];
 
-		buffer_add_char(text, c < ' ' || c == 0x7f ? (config_is_blank(data[i]) ? ' ' : '?') : data[i]);
+		if (config_is_blank(data[i]))
+			buffer_add_char(text, ' ');
+		else
+			buffer_add(text, c < ' ' || c == 0x7f ? "?" : data + i, 1);
 	}
 	buffer_add_string(text, shown < length ? "...\"" : "\"");
 }

@@ -326,33 +326,11 @@ static int set_service(struct document *document, const struct master_edit *edit
 	return result;
 }
 
-/* trim - take the blanks off both ends of an edit's value */
-static void trim(const char **value, size_t *length)
-{
-	size_t start = config_text_skip_blanks(*value, 0, *length);
-
-	*length = config_text_trim_end(*value, start, *length) - start;
-	*value += start;
-}
-
-/* set_field - one field of one entry */
-static int set_field(struct item *item, const struct master_edit *edit, const struct selector *selector,
-		     struct fault *fault)
-{
-	enum master_field field = master_field_find(selector->rest, selector->rest_length);
-	const char *value = edit->value;
-	size_t length = edit->value_length;
-
-	trim(&value, &length);
-	return master_service_set_field(&item->service, field, value, length, fault);
-}
-
 /* item_edit - apply an edit to an entry that it selects */
 static int item_edit(const struct document *document, struct item *item, const struct master_edit *edit,
 		     const struct selector *selector, struct fault *fault)
 {
-	const char *value = edit->value;
-	size_t length = edit->value_length;
+	enum master_field field = MASTER_FIELDS;
 
 	switch (edit->operation) {
 	case MASTER_REMOVE_SERVICE:
@@ -363,16 +341,15 @@ static int item_edit(const struct document *document, struct item *item, const s
 		item_forget(item);
 		return 0;
 	case MASTER_SET_FIELD:
-		if (item_open(document, item, master_field_find(selector->rest, selector->rest_length) == MASTER_COMMAND,
-			      fault) < 0)
+		field = master_field_find(selector->rest, selector->rest_length);
+		if (item_open(document, item, field == MASTER_COMMAND, fault) < 0)
 			return -1;
-		return set_field(item, edit, selector, fault);
+		return master_service_set_field(&item->service, field, edit->value, edit->value_length, fault);
 	case MASTER_SET_OVERRIDE:
-		trim(&value, &length);
 		if (item_open(document, item, false, fault) < 0)
 			return -1;
-		return master_service_set_override(&item->service, selector->rest, selector->rest_length, value, length,
-						   fault);
+		return master_service_set_override(&item->service, selector->rest, selector->rest_length, edit->value,
+						   edit->value_length, fault);
 	case MASTER_REMOVE_OVERRIDE:
 		if (item_open(document, item, false, fault) < 0)
 			return -1;
@@ -418,6 +395,19 @@ static int check_edit(const struct master_edit *edit, const struct selector *sel
 	return 0;
 }
 
+/* trim_value - take the blanks off both ends of an edit's value */
+static void trim_value(struct master_edit *edit)
+{
+	size_t start, end;
+
+	if (edit->value_length == 0)
+		return;
+	start = config_text_skip_blanks(edit->value, 0, edit->value_length);
+	end = config_text_trim_end(edit->value, start, edit->value_length);
+	edit->value += start;
+	edit->value_length = end - start;
+}
+
 /* document_edit - apply one edit */
 static int document_edit(struct document *document, struct master_edit *edit, struct fault *fault)
 {
@@ -426,6 +416,7 @@ static int document_edit(struct document *document, struct master_edit *edit, st
 
 	if (selector_split(&selector, edit, fault) < 0 || check_edit(edit, &selector, fault) < 0)
 		return refuse(fault, document, NULL, edit);
+	trim_value(edit);
 	if (edit->operation == MASTER_SET_SERVICE)
 		return set_service(document, edit, &selector, fault) < 0 ? refuse(fault, document, NULL, edit) : 0;
 	for (size_t i = 0; i < document->count; i++) {

@@ -35,7 +35,7 @@ enum master_operation {
 /*
  * "*" as a name or a type selects any, except for MASTER_SET_SERVICE, which
  * names one service. A name may hold slashes: the last components are type
- * and field or parameter.
+ * and field or parameter. Blanks at both ends of a value do not count.
  */
 struct master_edit {
 	enum master_operation operation;

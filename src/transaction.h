@@ -67,7 +67,7 @@ void transaction_rollback(struct transaction *t);
 /* How transaction_create() makes a file. */
 struct transaction_file {
 	mode_t mode;            /* exactly; the umask has no influence */
-	bool replace;           /* whatever stands there is replaced, a symbolic link too, and its attributes are not kept */
+	bool replace;           /* what stands there is replaced, a link too; its attributes are not kept */
 	long wait_ms;           /* for the lock */
 	const char *times_from; /* a file whose access and modification times are taken, or NULL */
 };

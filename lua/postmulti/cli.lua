@@ -245,7 +245,8 @@ function M.main(argv)
   run.program = argv[0]:match "[^/]+$" or argv[0]
   run.report = log.reporter(run.program, function() return run.host end)
   local ok, result = xpcall(run_command, function(problem)
-    return errors.is(problem) and problem or debug.traceback(tostring(problem), 2)
+    local traced = errors.is(problem) or tostring(problem):find("\nstack traceback:", 1, true)
+    return traced and problem or debug.traceback(tostring(problem), 2)
   end, run, mistake)
   if ok then
     return result and M.status.ok or M.status.failure

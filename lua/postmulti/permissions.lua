@@ -171,7 +171,7 @@ function M.apply(core, instance, plan, options)
         uid = row.uid,
         gid = row.gid,
         mode = mode,
-        create = object.create,
+        create = object.create and object.path ~= nil,
         recursive = object.recursive,
       }))
     end

@@ -18,7 +18,6 @@
  * Prints "N faults, N bad"; status 1 when any is bad.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -26,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -262,7 +262,7 @@ static void make_leftover(void)
 static void make_distrusted(void)
 {
 	make_aged_old();
-	put("f.tmp", "ready to be renamed", 0644);
+	put("f.tmp", "ready to be renamed", 0440);
 }
 
 static void make_link(void)
@@ -446,7 +446,8 @@ static void walk(const struct scenario *scenario, enum mode mode, int number, in
 /* One of each fault at each call of each scenario. */
 static void walk_all(int first)
 {
-	static const int number[] = { EIO, ENOSPC, EINTR, EACCES, EMFILE, EPERM, EROFS, EDQUOT, ENOMEM, ESTALE, EAGAIN };
+	static const int number[] = { EIO,   ENOSPC, EINTR,  EACCES, EMFILE, EPERM,
+				      EROFS, EDQUOT, ENOMEM, ESTALE, EAGAIN };
 
 	for (size_t i = 0; i < sizeof scenarios / sizeof scenarios[0]; i++) {
 		for (size_t k = 0; k < sizeof number / sizeof number[0]; k++)
@@ -455,6 +456,28 @@ static void walk_all(int first)
 		walk(&scenarios[i], CRASH_BEFORE, 0, first);
 		walk(&scenarios[i], CRASH_AFTER, 0, first);
 	}
+}
+
+/* A child that inherits an edit must neither remove the temporary file nor install anything. */
+static void check_child(void)
+{
+	struct transaction t = TRANSACTION_INIT;
+	struct fault fault;
+	int status = 0;
+	pid_t child;
+
+	make_aged_old();
+	must(transaction_begin(&t, "f", 0, &fault), fault.text);
+	child = fork();
+	must(child, "fork");
+	if (child == 0)
+		_exit(transaction_commit(&t, new_text, strlen(new_text), &fault) == TRANSACTION_FAILED ? 0 : 1);
+	must(waitpid(child, &status, 0), "waitpid");
+	plan.hit = "none";
+	faults++;
+	if (status != 0 || state_of("f") != FILE_OLD || !has_leftover() ||
+	    transaction_commit(&t, new_text, strlen(new_text), &fault) != TRANSACTION_CHANGED)
+		complain(&scenarios[0], "a child meddles with the edit");
 }
 
 static void fill_text(char *text, size_t size, const char *line)
@@ -483,6 +506,8 @@ int main(int argc, char **argv)
 	(void)open_descriptors(first, 1); /* inherited ones */
 	while (rounds-- > 0)
 		walk_all(first);
+	remove_all();
+	check_child();
 	remove_all();
 	if (rmdir("d") < 0 || chdir("/") < 0 || rmdir(directory) < 0)
 		perror(directory);
