@@ -143,7 +143,7 @@ compat: all
 
 # A build of its own for each sanitizer. A stock interpreter needs the library loaded first; it does
 # not give back everything at its end, so leaks are looked for in the C programs only.
-SANITIZE = $(MAKE) HARDENING= CFLAGS="-O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all $(1)"
+SANITIZE = $(MAKE) -k HARDENING= CFLAGS="-O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all $(1)"
 
 asan:
 	$(call SANITIZE,-fsanitize=address) BUILD=build/asan SANITIZED='env ASAN_OPTIONS=detect_leaks=0 \

@@ -53,6 +53,66 @@ bool config_text_line(struct config_reader *reader, struct config_line *line)
 	return next_line(reader, line);
 }
 
+/* Bytes that are compared at one go: what every 64-bit machine has registers for. */
+typedef unsigned char block __attribute__((vector_size(16)));
+
+/* add_lanes - the sum of a block's bytes */
+static size_t add_lanes(block counts)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < sizeof counts; i++)
+		sum += counts[i];
+	return sum;
+}
+
+/* skip_blocks - from within a comment, pass over whole blocks in which no other kind of line starts; counts *lines */
+static const char *skip_blocks(const char *p, const char *end, size_t *lines)
+{
+	block counts = { 0 }; /* newlines, per lane */
+	int room = 255;       /* blocks until a lane may overflow */
+
+	for (; (size_t)(end - p) > sizeof(block); p += sizeof(block)) {
+		block here, next, newline, other;
+		unsigned long long any[sizeof(block) / sizeof(unsigned long long)];
+
+		memcpy(&here, p, sizeof here);
+		memcpy(&next, p + 1, sizeof next);
+		newline = (block)(here == '\n');
+		other = newline & (block)(next != '#') & (block)(next != '\n');
+		memcpy(any, &other, sizeof any);
+		if ((any[0] | any[1]) != 0)
+			break;
+		counts -= newline; /* a lane that compares true is -1 */
+		if (--room == 0) {
+			*lines += add_lanes(counts);
+			counts = (block){ 0 };
+			room = 255;
+		}
+	}
+	*lines += add_lanes(counts);
+	return p;
+}
+
+/* skip_comments - most of a main.cf is comments: pass over lines that start with '#' and empty ones, quickly */
+static void skip_comments(struct config_reader *reader)
+{
+	const char *p = reader->next;
+
+	if (p == reader->end || (*p != '#' && *p != '\n'))
+		return;
+	p = skip_blocks(p, reader->end, &reader->number);
+	while (p < reader->end) {
+		const char *newline = memchr(p, '\n', (size_t)(reader->end - p));
+
+		reader->number++;
+		p = newline == NULL ? reader->end : newline + 1;
+		if (p < reader->end && *p != '#' && *p != '\n')
+			break;
+	}
+	reader->next = p;
+}
+
 /* content_length - the length of a line without its newline */
 static size_t content_length(const struct config_line *line)
 {
@@ -79,6 +139,7 @@ int config_text_entry(struct config_reader *reader, struct config_entry *entry)
 	struct config_line line;
 
 	do {
+		skip_comments(reader);
 		if (!next_line(reader, &line))
 			return 0;
 	} while (line.kind == CONFIG_IGNORED);
@@ -88,7 +149,10 @@ int config_text_entry(struct config_reader *reader, struct config_entry *entry)
 	entry->start = (size_t)(line.data - reader->text);
 	entry->end = entry->start + line.length;
 	entry->leading_blank = line.kind == CONFIG_CONTINUATION;
-	while (next_line(reader, &line)) {
+	for (;;) {
+		skip_comments(reader);
+		if (!next_line(reader, &line))
+			break;
 		if (line.kind == CONFIG_START) {
 			reader->next = line.data;
 			reader->number = line.number;

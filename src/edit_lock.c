@@ -76,9 +76,15 @@ static int fail(const struct edit_lock *lock, struct fault *fault)
 /* open_temporary - open PATH.tmp, making it; 1: open, 0: something in the way was removed, -1: fault */
 static int open_temporary(struct edit_lock *lock, struct fault *fault)
 {
-	int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
+	int flags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
 
-	RETRY(lock->fd, sys->openat(lock->dirfd, lock->temporary, flags, 0600));
+	RETRY(lock->fd, sys->openat(lock->dirfd, lock->temporary, O_WRONLY | O_CREAT | flags, 0600));
+	if (lock->fd < 0 && errno == EACCES) {
+		/* Perhaps a leftover that has got its final mode, read-only: enough to lock it, and then remove it. */
+		RETRY(lock->fd, sys->openat(lock->dirfd, lock->temporary, O_RDONLY | flags, 0));
+		if (lock->fd < 0)
+			errno = EACCES;
+	}
 	if (lock->fd >= 0)
 		return 1;
 	if (errno == EISDIR)

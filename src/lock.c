@@ -123,7 +123,7 @@ static int is_named(int fd, const char *path)
 /* lock_take - open and lock a file or directory */
 int lock_take(const char *path, enum lock_create create, long wait_ms, struct fault *fault)
 {
-	int flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | (create == LOCK_CREATE ? O_CREAT : 0);
+	int flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | (create == LOCK_CREATE ? O_CREAT | O_NOFOLLOW : 0);
 
 	for (int turn = 0; turn < MAX_TURNS; turn++) {
 		int fd, named;

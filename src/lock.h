@@ -23,7 +23,7 @@
 
 enum lock_create {
 	LOCK_EXISTING, /* the file or directory must exist */
-	LOCK_CREATE,   /* make a file of mode 0600 when there is none */
+	LOCK_CREATE,   /* make a file of mode 0600 when there is none; follow no link */
 };
 
 /* Lock an open file exclusively; path is for messages. 0, or -1 and the fault. The wait is in milliseconds. */

@@ -262,7 +262,7 @@ static void make_leftover(void)
 static void make_distrusted(void)
 {
 	make_aged_old();
-	put("f.tmp", "ready to be renamed", 0644);
+	put("f.tmp", "ready to be renamed", 0440);
 }
 
 static void make_link(void)
