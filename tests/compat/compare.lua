@@ -23,6 +23,8 @@ local TOOLS = {}
 for name in ("rmdir mkdir cp mv chown chgrp chmod find rm ln test touch cmp sed"):gmatch "%S+" do
   TOOLS[name] = true
 end
+--- Said or not, as the machine is quick or slow.
+local WAITING = ": waiting for the Postfix mail system"
 local LEVELS = { fatal = true, error = true, warning = true, panic = true }
 local PRIORITY = { [2] = "fatal", [3] = "error", [4] = "warning", [6] = "note" }
 
@@ -100,7 +102,7 @@ local function messages_read(outcome)
       levels[outcome.status == 0 and "warning" or "fatal"] = true
     elseif program and OWN[program] then
       levels[LEVELS[level] and level or "note"] = true
-    elseif line ~= "(no newline at end of file)" and not line:find(": waiting for the Postfix mail system", 1, true) then
+    elseif line ~= "(no newline at end of file)" and not line:find(WAITING, 1, true) then
       others[#others + 1] = (line:gsub("PID: %d+", "PID: N"):gsub("%[%d+%]", "[N]"))
     end
   end
