@@ -34,8 +34,8 @@ static const char **push_pointers(lua_State *L, int list, int arg, const char *w
 	for (size_t i = 0; i < count; i++) {
 		(void)lua_rawgeti(L, list, (lua_Integer)i + 1);
 		if (!plain_string(L, -1))
-			(void)luaL_argerror(L, arg, lua_pushfstring(L, "%s must be strings without NUL (item %d)", what,
-								    (int)i + 1));
+			(void)luaL_argerror(L, arg, lua_pushfstring(L, "%s must be strings without NUL (item %d)",
+								    what, (int)i + 1));
 		pointer[i] = lua_tostring(L, -1);
 		lua_pop(L, 1);
 	}
