@@ -62,8 +62,8 @@ static void push_change(lua_State *L, int arg)
 	else if (plain_string(L, -1))
 		lua_pushfstring(L, "%s=%s", name, lua_tostring(L, -1));
 	else
-		(void)luaL_argerror(L, arg, lua_pushfstring(L, "environment variable '%s' must be a string without NUL, "
-							    "or false", name));
+		(void)luaL_argerror(L, arg, lua_pushfstring(L, "environment variable '%s' must be a string "
+							    "without NUL, or false", name));
 }
 
 /* push_changes - two values: a list of the changes of `environment`, and the sorted array of them; NULL: none */
