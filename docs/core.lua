@@ -274,7 +274,8 @@ function core.rmdir(path) end
 ---@param base string
 ---@param name string  relative, one or more components, none ".."; a link or file is removed itself
 ---@param options { keep: (fun(relative: string, type: string): boolean)? }?  keep: true for what must stay, a directory
----  with all that is in it; asked for everything below NAME (path from there), not for NAME. An error it raises passes through
+---  with all that is in it; asked for everything below NAME (path from there), not for NAME. An error it
+---  raises passes through
 ---@return integer|nil removed  objects removed
 ---@return string? reason  the first thing that could not be removed
 ---@return integer? errno  ENOENT: there is no NAME
@@ -317,8 +318,8 @@ function core.hostname() end
 ---@field stderr string|nil   when captured
 
 ---Run a program and wait for it. No shell. Its descriptors are 0, 1, 2 only, signals have their default actions (HUP,
----INT and QUIT stay ignored where they are) and none is blocked. What Lua has written is flushed first. Capture ends with
----the program; what it left in the background with its output open is read for one second more at most.
+---INT and QUIT stay ignored where they are) and none is blocked. What Lua has written is flushed first. Capture ends
+---with the program; what it left in the background with its output open is read for one second more at most.
 ---@param argv string[]  argv[1] is looked up in PATH of the new environment when it has no slash; a file without "#!"
 ---  is run by /bin/sh as execvp(3) does it
 ---@param options { environment: table<string, string|false>?, keep_environment: string[]?, directory: string?, stdin: ("inherit"|"null")?, stdout: ("inherit"|"null"|"capture")?, stderr: ("inherit"|"null"|"capture"|"stdout")?, time_limit: number?, input: string? }?

@@ -34,8 +34,8 @@ static const char **push_pointers(lua_State *L, int list, int arg, const char *w
 	for (size_t i = 0; i < count; i++) {
 		(void)lua_rawgeti(L, list, (lua_Integer)i + 1);
 		if (!plain_string(L, -1))
-			(void)luaL_argerror(L, arg, lua_pushfstring(L, "%s must be strings without NUL (item %d)", what,
-								    (int)i + 1));
+			(void)luaL_argerror(L, arg, lua_pushfstring(L, "%s must be strings without NUL (item %d)",
+								    what, (int)i + 1));
 		pointer[i] = lua_tostring(L, -1);
 		lua_pop(L, 1);
 	}
@@ -62,8 +62,8 @@ static void push_change(lua_State *L, int arg)
 	else if (plain_string(L, -1))
 		lua_pushfstring(L, "%s=%s", name, lua_tostring(L, -1));
 	else
-		(void)luaL_argerror(L, arg, lua_pushfstring(L, "environment variable '%s' must be a string without NUL, "
-							    "or false", name));
+		(void)luaL_argerror(L, arg, lua_pushfstring(L, "environment variable '%s' must be a string "
+							    "without NUL, or false", name));
 }
 
 /* push_changes - two values: a list of the changes of `environment`, and the sorted array of them; NULL: none */
