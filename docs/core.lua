@@ -25,8 +25,8 @@ local core = {}
 
 ---A remark on a file that can still be used.
 ---@class postmulti.Remark
----@field kind "duplicate"|"continuation"|"nul"  overriding an earlier entry with another value; a logical line that
----  starts with a blank; text after a NUL
+---@field kind "duplicate"|"continuation"|"nul"|"multiple"  overriding an earlier entry with another value; a logical line
+---  that starts with a blank; text after a NUL; an edited name with several entries
 ---@field line integer
 ---@field text string    one line, names the file when `path` was given: "PATH, line N: ..."
 
@@ -44,7 +44,7 @@ function core.parse_main(text, path) end
 ---@param path string
 ---@param names string[]|nil  the names wanted, nil: all that the file sets
 ---@return table<string, string>|nil values  name to raw value, last setting wins; names not set are absent
----@return postmulti.Remark[]|string remarks or the reason
+---@return postmulti.Remark[]|string remarks or the reason; of duplicates only those of the names wanted
 ---@return integer? errno
 ---@return "missing"|"unreadable"|"malformed"|"changing"|"too large"|"not a file"|nil kind
 ---@return table<string, string>|nil partial  for "malformed": what the well-formed lines say
@@ -133,7 +133,8 @@ local edit = {}
 function core.edit(path, options) end
 
 ---Put TEXT in the file's place: mode, owner, ACL and extended attributes kept, file and directory synced.
----A text equal to the old one writes nothing. The handle is closed in every case.
+---A text equal to the old one writes nothing. The handle is closed in every case. Refused (EAGAIN) when somebody
+---who takes no lock has changed the file since it was read.
 ---@param text string
 ---@return "changed"|"unchanged"|nil outcome
 ---@return string? reason
@@ -149,9 +150,11 @@ function edit:rollback() end
 ---@param text string
 ---@param options { mode: integer?, replace: boolean?, timeout: number?, times_from: string? }?  mode default 0644;
 ---  times_from: a file whose access and modification times are copied
+---  A symbolic link at PATH is what is there: it is not followed, and `replace` replaces it.
 ---@return true|nil
 ---@return string? reason
 ---@return integer? errno
+---@return boolean? installed  true: the file is in place, but it is not known to be on disk
 function core.create_file(path, text, options) end
 
 ---@class postmulti.Lock
