@@ -1,4 +1,380 @@
-int main(void)
+/*
+ * postmulti-lua - Lua with postmulti.core inside
+ *
+ * The order of things: standard descriptors, signals, options; then one Lua
+ * state, in which everything that may raise, opening the libraries included,
+ * runs in one protected call.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bind.h"
+#include "build.h"
+#include "prompt.h"
+#include "sys.h"
+
+#define PROGRAM "postmulti-lua"
+
+enum { DONE = -1 }; /* options that were the whole job */
+
+struct host {
+	int argc;
+	char **argv;
+	int script;      /* index of the script in argv, argc: none */
+	int options_end; /* index of the first word after the options */
+	bool interactive;
+	bool has_chunk;
+};
+
+static const char version_text[] = PROGRAM " " BUILD_VERSION " (" LUA_RELEASE ")\n";
+
+static const char help_text[] =
+	"usage: " PROGRAM " [-i] [-e chunk]... [--] [script | -] [argument]...\n"
+	"Run a Lua script with the modules of postmulti at hand.\n"
+	"\n"
+	"  -e chunk   run the chunk of Lua before the script\n"
+	"  -i         read Lua from a prompt after that\n"
+	"  -          read the script from standard input\n"
+	"  --version  print the version\n"
+	"  --help     print this text\n"
+	"\n"
+	"Without a script and chunk, Lua is read from standard input: by a prompt\n"
+	"where it is a terminal. See " PROGRAM "(1) and postmulti(1).\n";
+
+/* complain - one line to standard error; always EXIT_FAILURE */
+__attribute__((format(printf, 1, 2))) static int complain(const char *format, ...)
 {
+	va_list ap;
+
+	(void)fflush(stdout);
+	(void)fputs(PROGRAM ": ", stderr);
+	va_start(ap, format);
+	(void)vfprintf(stderr, format, ap);
+	va_end(ap);
+	(void)fputc('\n', stderr);
+	return EXIT_FAILURE;
+}
+
+/* open_standard_descriptors - a file opened later must not become standard output or error */
+static int open_standard_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && sys->openat(AT_FDCWD, "/dev/null", O_RDWR, 0) != fd)
+			return -1;
 	return 0;
+}
+
+/* set_signals - a failed write is an error to be told, not a reason to die; children are waited for */
+static void set_signals(void)
+{
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);
+	(void)signal(SIGCHLD, SIG_DFL);
+}
+
+/* has_reader - is standard output anything but a pipe that nobody reads any more? */
+static bool has_reader(void)
+{
+	struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+	return sys->poll(&out, 1, 0) < 0 || (out.revents & POLLERR) == 0;
+}
+
+/* check_output - at exit: what was printed but could not be written is a failure */
+static void check_output(void)
+{
+	bool failed = ferror(stdout) != 0;
+
+	errno = 0;
+	if (fflush(stdout) == 0 && !failed)
+		return;
+	if (has_reader()) /* otherwise it has seen enough, and needs no message */
+		(void)complain("standard output: %s", errno != 0 ? strerror(errno) : "write error");
+	_exit(EXIT_FAILURE);
+}
+
+/* print_text - to standard output; DONE */
+static int print_text(const char *text)
+{
+	(void)fputs(text, stdout);
+	return DONE;
+}
+
+/* parse_option - one option at argv[*at]; 0, DONE, or EXIT_FAILURE */
+static int parse_option(struct host *host, int *at)
+{
+	const char *option = host->argv[*at];
+
+	if (strcmp(option, "--version") == 0 || strcmp(option, "-v") == 0)
+		return print_text(version_text);
+	if (strcmp(option, "--help") == 0 || strcmp(option, "-h") == 0)
+		return print_text(help_text);
+	if (strcmp(option, "-i") == 0)
+		host->interactive = true;
+	else if (strncmp(option, "-e", 2) == 0) {
+		host->has_chunk = true;
+		if (option[2] == '\0' && host->argv[++*at] == NULL)
+			return complain("option -e needs a chunk of Lua; see " PROGRAM " --help");
+	} else
+		return complain("unknown option %s; see " PROGRAM " --help", option);
+	return 0;
+}
+
+/* parse_options - fill the host; 0, DONE, or EXIT_FAILURE */
+static int parse_options(struct host *host)
+{
+	int at = 1;
+
+	for (; at < host->argc && host->argv[at][0] == '-' && host->argv[at][1] != '\0'; at++) {
+		int result;
+
+		if (strcmp(host->argv[at], "--") == 0) {
+			host->options_end = at++;
+			host->script = at;
+			return 0;
+		}
+		result = parse_option(host, &at);
+		if (result != 0)
+			return result;
+	}
+	host->options_end = at;
+	host->script = at;
+	return 0;
+}
+
+/* script_name - what a one-line message starts with */
+static const char *script_name(const struct host *host)
+{
+	const char *path = host->script < host->argc ? host->argv[host->script] : PROGRAM;
+	const char *slash = strrchr(path, '/');
+
+	if (strcmp(path, "-") == 0)
+		return PROGRAM;
+	return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
+}
+
+/* push_line - "SCRIPT: message" of the error object at 1, newlines made blanks; false: it has no message */
+static bool push_line(lua_State *L, const char *name)
+{
+	luaL_Buffer line;
+	const char *text;
+	size_t length;
+
+	if (!luaL_callmeta(L, 1, "__tostring") && !(lua_istable(L, 1) && lua_getfield(L, 1, "message") != LUA_TNIL))
+		return false;
+	text = lua_tolstring(L, -1, &length);
+	if (text == NULL)
+		return false;
+	luaL_buffinitsize(L, &line, strlen(name) + 2 + length);
+	luaL_addstring(&line, name);
+	luaL_addstring(&line, ": ");
+	for (; length > 0; length--, text++)
+		luaL_addchar(&line, *text == '\n' ? ' ' : *text);
+	luaL_pushresult(&line);
+	return true;
+}
+
+/* handle_message - expected failures are objects and get a line, a string is a bug and gets a traceback */
+static int handle_message(lua_State *L)
+{
+	const struct host *host = lua_touserdata(L, lua_upvalueindex(1));
+
+	if (lua_type(L, 1) != LUA_TSTRING && push_line(L, script_name(host)))
+		return 1;
+	if (lua_type(L, 1) == LUA_TSTRING)
+		lua_pushfstring(L, PROGRAM ": %s", lua_tostring(L, 1));
+	else
+		lua_pushfstring(L, PROGRAM ": (error object is a %s value)", luaL_typename(L, 1));
+	luaL_traceback(L, L, lua_tostring(L, -1), 1);
+	return 1;
+}
+
+/* add_template - add to the search path on top, unless it is relative or there already */
+static void add_template(lua_State *L, const char *entry, size_t length)
+{
+	const char *path, *wanted;
+
+	if (length == 0 || *entry != '/')
+		return;
+	lua_pushlstring(L, entry, length);
+	wanted = lua_pushfstring(L, LUA_PATH_SEP "%s" LUA_PATH_SEP, lua_tostring(L, -1));
+	path = lua_pushfstring(L, LUA_PATH_SEP "%s" LUA_PATH_SEP, lua_tostring(L, -3));
+	if (strstr(path, wanted) != NULL) {
+		lua_pop(L, 3);
+		return;
+	}
+	path = lua_tostring(L, -4);
+	lua_pushfstring(L, "%s%s%s", path, *path != '\0' ? LUA_PATH_SEP : "", lua_tostring(L, -3));
+	lua_replace(L, -5);
+	lua_pop(L, 3);
+}
+
+/* set_path - package.FIELD: ours, then the absolute entries of Lua's compiled-in one */
+static void set_path(lua_State *L, int package, const char *field, const char *ours)
+{
+	const char *const source[] = { ours, NULL };
+	const char *theirs;
+
+	(void)lua_getfield(L, package, field);
+	theirs = lua_tostring(L, -1);
+	lua_pushliteral(L, "");
+	for (int i = 0; i < 2; i++) {
+		const char *at = source[i] != NULL ? source[i] : theirs;
+
+		while (at != NULL && *at != '\0') {
+			size_t length = strcspn(at, LUA_PATH_SEP);
+
+			add_template(L, at, length);
+			at += length + (at[length] != '\0');
+		}
+	}
+	lua_setfield(L, package, field);
+	lua_pop(L, 1);
+}
+
+/* open_libraries - the standard ones and our own; LUA_PATH and LUA_CPATH are not heeded */
+static void open_libraries(lua_State *L)
+{
+	lua_pushboolean(L, 1);
+	lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
+	luaL_openlibs(L);
+	lua_getglobal(L, "package");
+	set_path(L, lua_gettop(L), "path", BUILD_LUADIR "/?.lua;" BUILD_LUADIR "/?/init.lua");
+	set_path(L, lua_gettop(L), "cpath", BUILD_LUACDIR "/?.so");
+	lua_getfield(L, -1, "preload");
+	lua_pushcfunction(L, luaopen_postmulti_core);
+	lua_setfield(L, -2, "postmulti.core");
+	lua_pop(L, 2);
+}
+
+/* set_arg - the global table `arg`, as lua(1) has it */
+static void set_arg(lua_State *L, const struct host *host)
+{
+	int script = host->script < host->argc ? host->script : 0;
+
+	lua_createtable(L, host->argc - script, script + 1);
+	for (int i = 0; i < host->argc; i++) {
+		lua_pushstring(L, host->argv[i]);
+		lua_rawseti(L, -2, i - script);
+	}
+	lua_setglobal(L, "arg");
+}
+
+/* call - run the function below ARGUMENTS values, report what fails; is it well? */
+static bool call(lua_State *L, int handler, int arguments)
+{
+	pid_t self = getpid();
+	int status = lua_pcall(L, arguments, 0, handler);
+
+	if (getpid() != self) /* forked in Lua and fell through: leave the parent's business alone */
+		_exit(EXIT_FAILURE);
+	if (status == LUA_OK)
+		return true;
+	(void)fflush(stdout);
+	/* Where memory has run out the handler was not asked. */
+	(void)fprintf(stderr, "%s%s\n", status == LUA_ERRMEM ? PROGRAM ": " : "", lua_tostring(L, -1));
+	lua_pop(L, 1);
+	return false;
+}
+
+/* run_loaded - run what was compiled, or tell why it was not */
+static bool run_loaded(lua_State *L, int status, int handler, int arguments)
+{
+	if (status == LUA_OK)
+		return call(L, handler, arguments);
+	(void)complain("%s", lua_tostring(L, -1));
+	return false;
+}
+
+/* run_chunks - every -e, in order */
+static bool run_chunks(lua_State *L, const struct host *host, int handler)
+{
+	for (int at = 1; at < host->options_end; at++) {
+		const char *option = host->argv[at], *chunk = option + 2;
+
+		if (strncmp(option, "-e", 2) != 0)
+			continue;
+		if (*chunk == '\0')
+			chunk = host->argv[++at];
+		if (!run_loaded(L, luaL_loadbuffer(L, chunk, strlen(chunk), "=(command line)"), handler, 0))
+			return false;
+	}
+	return true;
+}
+
+/* run_script - FILE (NULL: standard input) with the words after it as arguments */
+static bool run_script(lua_State *L, const struct host *host, const char *file, int handler)
+{
+	int count = 0, status = luaL_loadfile(L, file);
+
+	if (status == LUA_OK && host->script < host->argc) {
+		count = host->argc - host->script - 1;
+		luaL_checkstack(L, count + 3, "too many arguments to the script");
+		for (int i = host->script + 1; i < host->argc; i++)
+			lua_pushstring(L, host->argv[i]);
+	}
+	return run_loaded(L, status, handler, count);
+}
+
+/* run - in protected mode: all that the options ask for; pushes whether it went well */
+static int run(lua_State *L)
+{
+	struct host *host = lua_touserdata(L, 1);
+	bool well, has_script = host->script < host->argc;
+	const char *file = has_script ? host->argv[host->script] : NULL;
+	int handler;
+
+	open_libraries(L);
+	set_arg(L, host);
+	lua_pushlightuserdata(L, host);
+	lua_pushcclosure(L, handle_message, 1);
+	handler = lua_gettop(L);
+	well = run_chunks(L, host, handler);
+	if (well && has_script)
+		well = run_script(L, host, strcmp(file, "-") == 0 ? NULL : file, handler);
+	if (host->interactive || (!has_script && !host->has_chunk && isatty(STDIN_FILENO))) {
+		(void)fputs(version_text, stdout);
+		prompt_run(L, handler);
+	} else if (well && !has_script && !host->has_chunk)
+		well = run_script(L, host, NULL, handler);
+	lua_pushboolean(L, well);
+	return 1;
+}
+
+/* main - exit status 0, 1 for any failure, or what the script gives to os.exit */
+int main(int argc, char **argv)
+{
+	struct host host = { .argc = argc, .argv = argv, .script = argc };
+	lua_State *L;
+	int result;
+
+	if (open_standard_descriptors() < 0)
+		return complain("/dev/null: %s", strerror(errno));
+	set_signals();
+	if (atexit(check_output) != 0)
+		return complain("not enough memory");
+	result = parse_options(&host);
+	if (result != 0)
+		return result == DONE ? EXIT_SUCCESS : result;
+	L = luaL_newstate();
+	if (L == NULL)
+		return complain("not enough memory");
+	lua_pushcfunction(L, run);
+	lua_pushlightuserdata(L, &host);
+	if (lua_pcall(L, 1, 1, 0) != LUA_OK)
+		result = complain("%s", lua_tostring(L, -1));
+	else
+		result = lua_toboolean(L, -1) ? EXIT_SUCCESS : EXIT_FAILURE;
+	lua_close(L);
+	return result;
 }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -18,6 +19,18 @@ static int real_openat(int dirfd, const char *path, int flags, mode_t mode)
 	return openat(dirfd, path, flags, mode);
 }
 
+/* real_openat2 - no C library has a wrapper */
+static int real_openat2(int dirfd, const char *path, const struct open_how *how, size_t size)
+{
+	return (int)syscall(SYS_openat2, dirfd, path, how, size);
+}
+
+/* real_pidfd_open - glibc before 2.36 has no wrapper */
+static int real_pidfd_open(pid_t pid, unsigned flags)
+{
+	return (int)syscall(SYS_pidfd_open, pid, flags);
+}
+
 /* real_getdents64 - glibc before 2.30 has no wrapper; one way for all */
 static ssize_t real_getdents64(int fd, void *entries, size_t size)
 {
@@ -26,6 +39,7 @@ static ssize_t real_getdents64(int fd, void *entries, size_t size)
 
 const struct sys sys_real = {
 	.openat = real_openat,
+	.openat2 = real_openat2,
 	.close = close,
 	.read = read,
 	.write = write,
@@ -49,8 +63,11 @@ const struct sys sys_real = {
 	.renameat = renameat,
 	.readlinkat = readlinkat,
 	.getdents64 = real_getdents64,
+	.realpath = realpath,
+	.getcwd = getcwd,
 	.spawn = posix_spawn,
 	.waitpid = waitpid,
+	.pidfd_open = real_pidfd_open,
 	.kill = kill,
 	.pipe2 = pipe2,
 	.poll = poll,

@@ -14,6 +14,7 @@
 #ifndef POSTMULTI_SYS_H
 #define POSTMULTI_SYS_H
 
+#include <linux/openat2.h>
 #include <poll.h>
 #include <spawn.h>
 #include <stddef.h>
@@ -25,6 +26,7 @@
 struct sys {
 	/* descriptors and files */
 	int (*openat)(int dirfd, const char *path, int flags, mode_t mode);
+	int (*openat2)(int dirfd, const char *path, const struct open_how *how, size_t size);
 	int (*close)(int fd);
 	ssize_t (*read)(int fd, void *data, size_t size);
 	ssize_t (*write)(int fd, const void *data, size_t size);
@@ -50,10 +52,13 @@ struct sys {
 	int (*renameat)(int fromfd, const char *from, int tofd, const char *to);
 	ssize_t (*readlinkat)(int dirfd, const char *path, char *target, size_t size);
 	ssize_t (*getdents64)(int fd, void *entries, size_t size);
+	char *(*realpath)(const char *path, char *resolved); /* realpath(3) */
+	char *(*getcwd)(char *path, size_t size);
 	/* processes and time */
 	int (*spawn)(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
 		     const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]); /* posix_spawn */
 	pid_t (*waitpid)(pid_t pid, int *status, int options);
+	int (*pidfd_open)(pid_t pid, unsigned flags);
 	int (*kill)(pid_t pid, int signal);
 	int (*pipe2)(int fds[2], int flags);
 	int (*poll)(struct pollfd *fds, nfds_t count, int timeout);
