@@ -656,7 +656,7 @@ local PRIMARY = {
   "maillog_file", "meta_directory", "multi_instance_directories", "multi_instance_group", "multi_instance_name",
   "multi_instance_wrapper", "myhostname", "postlog_service_name", "postmulti_control_commands",
   "postmulti_start_commands", "postmulti_stop_commands", "queue_directory", "setgid_group", "shlib_directory",
-  "syslog_name",
+  "syslog_facility", "syslog_name",
 }
 
 ---The primary's parameters as the postmulti process has them. Blanks are kept as main.cf has them.
@@ -666,7 +666,6 @@ local PRIMARY = {
 ---@field config_directory string           the directory asked for, whatever main.cf says
 ---@field daemon_directory string
 ---@field data_directory string
----@field enable_text string                multi_instance_enable as the file spells it
 ---@field import_environment string|nil     nil: main.cf does not set it
 ---@field mail_owner string
 ---@field maillog_file string
@@ -723,7 +722,6 @@ function M.primary(core, config_directory, defaults)
   values.multi_instance_name = values.multi_instance_name ~= "" and values.multi_instance_name or nil
   values.import_environment = settings.import_environment and evaluator:value "import_environment"
   values.config_directory = config_directory
-  values.enable_text = enable
   values.secondaries = M.split(values.multi_instance_directories)
   values.settings = settings
   return values, remarks

@@ -20,8 +20,8 @@ function M.run(host, transaction, args)
   common.require_stopped(instance)
   local mail = remains.mail(host.core, instance.queue_directory)
   if mail then
-    errors.throw("refused", ("%s has mail in its queue (%s); deliver or remove it first"):format(instance:label(),
-      mail), { instance = instance.config_directory })
+    errors.throw("refused", ("%s cannot be destroyed: %s"):format(instance:label(), mail),
+      { instance = instance.config_directory })
   end
   table.remove(host.table, index)
   host.claims:release(instance.config_directory)
