@@ -181,7 +181,7 @@ local function diff(stock, ours)
   local names = { os.tmpname(), os.tmpname() }
   for number, text in ipairs { a, b } do
     local handle = assert(io.open(names[number], "wb"))
-    handle:write(text, "\n")
+    handle:write(text, number == 1 and #stock > 0 and "\n" or number == 2 and #ours > 0 and "\n" or "")
     handle:close()
   end
   local found = {}
