@@ -76,6 +76,8 @@ function core.edit_main(text, edits, path) end
 ---@field overrides { [1]: string, [2]: string }[]  name, value of each -o, in file order
 ---@field line integer
 
+---Remarks are of kind "continuation", "nul" and "braces": a { of an argument that is not closed, or text after its },
+---which Postfix passes over.
 ---@param text string
 ---@param path string?
 ---@return postmulti.Service[]|nil services
@@ -92,6 +94,9 @@ function core.parse_master(text, path) end
 ---  "field", "smtp/inet/chroot", "n"                                           (-Fe)
 ---  "override", "smtp/inet/syslog_name", "x"                                   (-Pe)
 ---  "remove-override", "smtp/inet/syslog_name"                                 (-PX)
+---Edits are applied in order; consecutive "field" edits select by the names and types from before the first of them.
+---"*" as name or type selects any (not for "service"). A name may hold slashes. A value may hold blanks, no newline.
+---An entry that cannot be rewritten without loss (a NUL, broken braces) is refused. The result is read back first.
 ---@param text string
 ---@param edits { [1]: string, [2]: string, [3]: string? }[]
 ---@param path string?
@@ -217,19 +222,22 @@ function core.list(path) end
 ---@return integer? errno
 function core.real_path(path) end
 
----Make a directory and the parents it lacks. An existing directory is left as it is. The umask has no influence.
+---Make a directory and the parents it lacks. An existing directory is left as it is. The umask has no influence;
+---a set-gid bit inherited from the parent is kept. New directories and those that hold them are synced.
 ---On failure what was made is removed again.
----@param path string  absolute
+---@param path string  absolute; at most 128 directories are made in one call
 ---@param options { mode: integer?, parents_mode: integer?, uid: integer?, gid: integer? }?  modes default 0755. Only
 ---  the last one gets uid and gid.
----@return string[]|nil created  outermost first; empty: it existed
+---@return string[]|nil created  paths without "." and empty components, outermost first; empty: it existed
 ---@return string? reason
 ---@return integer? errno
 function core.make_path(path, options) end
 
 ---Give owner, group and mode to BASE, or to NAME beneath it, as postfix(1) set-permissions does: BASE may be a link,
 ---below it no link is followed and no mount point crossed. Of a directory the set-uid and set-gid bits that it has are kept.
----Owner first, then mode.
+---Owner first, then mode. Nothing is synced: sync BASE when all is done. A directory that `create` made and that could
+---not be given its owner and mode is removed again. Refused (EPERM): another owner for something that is no directory,
+---has several hard links and lies in a directory that others can write, as everything does below a `recursive` one.
 ---@param base string
 ---@param name string|nil  relative path without "..", nil: BASE itself
 ---@param options { type: "directory"|"file", uid: integer?, gid: integer?, mode: integer?, create: boolean?, recursive: boolean? }
@@ -239,7 +247,7 @@ function core.make_path(path, options) end
 ---@return integer? errno
 function core.set_permissions(base, name, options) end
 
----Count the regular files in a directory beneath BASE, at any depth; no link followed.
+---Count the regular files in a directory beneath BASE, at any depth; no link followed, mount points crossed.
 ---@param base string
 ---@param name string
 ---@return integer|nil count  0 when the directory is missing
@@ -261,13 +269,15 @@ function core.unlink(path) end
 ---@return integer? errno
 function core.rmdir(path) end
 
----Remove NAME beneath BASE with everything in it, by descriptors: no link followed, no mount point crossed.
+---Remove NAME beneath BASE with everything in it, by descriptors: no link followed, no mount point crossed. What cannot
+---be removed is left and the rest goes on.
 ---@param base string
----@param name string  relative, one or more components, none ".."
----@param options { keep: (fun(relative: string, type: string): boolean)? }?  keep: true for what must stay
+---@param name string  relative, one or more components, none ".."; a link or file is removed itself
+---@param options { keep: (fun(relative: string, type: string): boolean)? }?  keep: true for what must stay, a directory
+---  with all that is in it; asked for everything below NAME (path from there), not for NAME. An error it raises passes through
 ---@return integer|nil removed  objects removed
 ---@return string? reason  the first thing that could not be removed
----@return integer? errno
+---@return integer? errno  ENOENT: there is no NAME
 function core.remove_tree(base, name, options) end
 
 ---fsync a directory (or file).
@@ -287,7 +297,9 @@ function core.umask(mask) end
 ---@return integer uid  effective user id
 function core.effective_uid() end
 
----@return string
+---@return string|nil
+---@return string? reason  it was removed, for one
+---@return integer? errno
 function core.working_directory() end
 
 ---Node name (uname -n).
@@ -300,15 +312,19 @@ function core.hostname() end
 ---@field status integer|nil  exit status, nil when killed
 ---@field signal integer|nil
 ---@field timed_out boolean|nil
+---@field truncated boolean|nil  a captured stream had more than 64 MB, the rest is dropped
 ---@field stdout string|nil   when captured
 ---@field stderr string|nil   when captured
 
----Run a program and wait for it. No shell. Its descriptors are 0, 1, 2 only.
+---Run a program and wait for it. No shell. Its descriptors are 0, 1, 2 only, signals have their default actions (HUP,
+---INT and QUIT stay ignored where they are) and none is blocked. What Lua has written is flushed first. Capture ends with
+---the program; what it left in the background with its output open is read for one second more at most.
 ---@param argv string[]  argv[1] is looked up in PATH of the new environment when it has no slash; a file without "#!"
 ---  is run by /bin/sh as execvp(3) does it
 ---@param options { environment: table<string, string|false>?, keep_environment: string[]?, directory: string?, stdin: ("inherit"|"null")?, stdout: ("inherit"|"null"|"capture")?, stderr: ("inherit"|"null"|"capture"|"stdout")?, time_limit: number?, input: string? }?
 ---  environment: NAME = value sets, NAME = false unsets; keep_environment: only these names are taken over from the
----  caller, nil: all; input: written to its standard input; time_limit: seconds, then TERM, and KILL two seconds later, to its
+---  caller, nil: all (new names are added sorted); input: written to its standard input, not together with stdin;
+---  time_limit: seconds, then TERM, and KILL two seconds later, to its
 ---  process group (it gets one of its own only with a time limit)
 ---@return postmulti.Exit|nil  nil: it could not be started
 ---@return string? reason  "NAME: No such file or directory"

@@ -157,7 +157,7 @@ static int open_stepwise(int base, const char *name, int flags, enum beneath_mou
 int beneath_open(int base, const char *name, int flags, enum beneath_mounts mounts)
 {
 	struct open_how how = {
-		.flags = (unsigned)(flags | O_NOFOLLOW | O_CLOEXEC),
+		.flags = (unsigned)(flags | O_CLOEXEC), /* O_NOFOLLOW would say ENOTDIR for ELOOP */
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
 			(mounts == BENEATH_SAME_MOUNT ? RESOLVE_NO_XDEV : 0),
 	};

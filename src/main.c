@@ -12,6 +12,7 @@
 #include <lua.h>
 #include <lualib.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -571,6 +571,7 @@ static bool starts_comment(const struct buffer *out, size_t start)
 struct folder {
 	struct buffer *out;
 	struct buffer word; /* the next word, as it is written */
+	size_t measure;     /* its length as postconf counts it: without braces */
 	size_t line_start;  /* in out */
 	bool after_override;
 	enum master_layout layout;
@@ -580,9 +581,9 @@ struct folder {
 static void fold_word(struct folder *folder, bool own_line)
 {
 	struct buffer *out = folder->out, *word = &folder->word;
-	size_t room = out->length - folder->line_start + 1 + word->length;
+	size_t width = out->length - folder->line_start + 1 + folder->measure;
 
-	if (folder->layout == MASTER_FOLDED && (own_line || folder->after_override || room >= LINE_WIDTH) &&
+	if (folder->layout == MASTER_FOLDED && (own_line || folder->after_override || width >= LINE_WIDTH) &&
 	    !starts_comment(word, 0)) {
 		buffer_add_string(out, FOLD);
 		folder->line_start = out->length - strlen(FOLD) + 1;
@@ -598,12 +599,13 @@ static void fold_word(struct folder *folder, bool own_line)
 static void write_command(const struct master_words *words, enum master_layout layout, struct buffer *out,
 			  size_t line_start)
 {
-	struct folder folder = { out, BUFFER_INIT, line_start, false, layout };
+	struct folder folder = { out, BUFFER_INIT, 0, line_start, false, layout };
 
 	write_word(words, 0, false, out);
 	for (size_t i = 1; i < words->count; i++) {
 		bool override = is_override(words, i);
 
+		folder.measure = strlen(words->item[i]);
 		write_word(words, i, false, &folder.word);
 		if (override) {
 			buffer_add_char(&folder.word, ' ');

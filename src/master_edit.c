@@ -22,7 +22,7 @@
  */
 struct item {
 	size_t gap;         /* start of the comments and blank lines before it */
-	size_t start, end;  /* its bytes, continuation lines included; both are the length of the text for one that was added */
+	size_t start, end;  /* its bytes, continuations included; of one that was added: the text's length, both */
 	size_t line;        /* 0: added */
 	char *name, *type;  /* what selectors mean; NULL: it has none, or cannot be selected */
 	bool rewritten, commented, removed;
@@ -171,9 +171,10 @@ static int item_open(const struct document *document, struct item *item, bool re
 {
 	struct config_reader reader;
 	struct config_entry entry;
-	int result = 0;
 
 	if (!item->rewritten) {
+		int result;
+
 		if (item->nul)
 			return fault_set(fault, 0, "the entry holds a NUL byte, what follows it would be lost");
 		if (reread(document, item, &reader, &entry) <= 0)
@@ -292,7 +293,7 @@ static int parse_new(const struct master_edit *edit, const struct selector *sele
 	return 0;
 }
 
-/* replace_first - put a service in the place of the first entry that the selector or it names, drop others, or append */
+/* replace_first - put a service in the place of the first entry that the selector or it names, drop the others */
 static int replace_first(struct document *document, const struct selector *selector, struct master_service *service,
 			 struct fault *fault)
 {

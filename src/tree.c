@@ -157,12 +157,12 @@ enum { MAKE_LEVELS = 128 }; /* directories it makes in one call */
 
 struct making {
 	const struct tree_make *make;
-	const char *path;
 	struct buffer *created;
-	int fd; /* the directory reached */
+	struct buffer path; /* as far as it was reached */
+	int fd;             /* the directory reached */
 	struct {
-		int parent;        /* descriptor of the directory it was made in */
-		const char *name;  /* component of the path, and its length */
+		int parent;       /* descriptor of the directory it was made in */
+		const char *name; /* component of the path, and its length */
 		size_t length;
 	} made[MAKE_LEVELS];
 	int count;
@@ -230,10 +230,9 @@ static int make_one(struct making *making, const char *name, size_t length, cons
 	making->fd = fd;
 	if (settle(making, fd, last) < 0 || sync_directory(parent) < 0)
 		return -1;
-	buffer_add(making->created, making->path, (size_t)(name + length - making->path));
-	buffer_add_char(making->created, '\0');
+	buffer_add(making->created, making->path.data, making->path.length + 1);
 	errno = ENOMEM;
-	return buffer_failed(making->created) ? -1 : 0;
+	return buffer_failed(making->created) || buffer_failed(&making->path) ? -1 : 0;
 }
 
 /* step_into - open the next component, or make it; -1 with errno */
@@ -241,6 +240,8 @@ static int step_into(struct making *making, const char *name, size_t length, boo
 {
 	char text[NAME_MAX + 1];
 
+	buffer_add_char(&making->path, '/');
+	buffer_add(&making->path, name, length);
 	if (component_text(name, length, text) < 0)
 		return -1;
 	for (int tries = 0; tries < 2; tries++) {
@@ -281,11 +282,23 @@ static void end_making(struct making *making, bool undo)
 		buffer_reset(making->created);
 }
 
+/* is_end - is there no further component? */
+static bool is_end(const char *path)
+{
+	for (;;) {
+		path += strspn(path, "/");
+		if (*path == '\0')
+			return true;
+		if (path[0] != '.' || (path[1] != '/' && path[1] != '\0'))
+			return false;
+		path++;
+	}
+}
+
 /* tree_make_path - component by component from the root */
 int tree_make_path(const char *path, const struct tree_make *make, struct buffer *created, struct fault *fault)
 {
-	struct making making = { .make = make, .path = path, .created = created };
-	const char *at = path;
+	struct making making = { .make = make, .created = created, .path = BUFFER_INIT };
 	int result = 0;
 
 	if (*path != '/')
@@ -296,16 +309,18 @@ int tree_make_path(const char *path, const struct tree_make *make, struct buffer
 	while (result == 0) {
 		size_t length;
 
-		at += strspn(at, "/");
-		length = strcspn(at, "/");
+		path += strspn(path, "/");
+		length = strcspn(path, "/");
 		if (length == 0)
 			break;
-		result = step_into(&making, at, length, at[length + strspn(at + length, "/")] == '\0');
-		at += length;
+		if (length > 1 || *path != '.')
+			result = step_into(&making, path, length, is_end(path + length));
+		path += length;
 	}
 	if (result < 0)
-		(void)fault_set(fault, errno, "%.*s: %s", (int)(at - path), path, strerror(errno));
+		(void)fault_errno(fault, making.path.data);
 	end_making(&making, result < 0);
+	buffer_free(&making.path);
 	return result;
 }
 

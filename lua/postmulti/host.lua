@@ -3,7 +3,6 @@
 local Claims = require "postmulti.claims"
 local errors = require "postmulti.errors"
 local instance = require "postmulti.instance"
-local names = require "postmulti.names"
 local parameters = require "postmulti.parameters"
 local selection = require "postmulti.selection"
 
@@ -12,6 +11,7 @@ local selection = require "postmulti.selection"
 ---@field config_directory string   of the primary
 ---@field parameters table          what the primary's main.cf says, see postmulti.parameters
 ---@field primary postmulti.Instance
+---@field defaults postmulti.Defaults
 ---@field lock_timeout number       seconds to wait for another command
 ---@field private table postmulti.Instance[]|nil
 local Host = {}
@@ -41,24 +41,26 @@ function M.open(options)
     lock_timeout = options.lock_timeout or 30,
     verbose = options.verbose,
   }, Host)
-  self:reload()
-  for _, remark in ipairs(self.parameters.remarks) do
+  self.defaults = parameters.defaults(core)
+  for _, remark in ipairs(self:reload()) do
     self.report("warning", remark.text)
   end
   return self
 end
 
 ---Read the primary again and forget the instances: after this, what other programs changed is seen.
+---@return postmulti.Remark[] remarks  on the primary's main.cf
 function Host:reload()
-  local values, reason = parameters.primary(self.core, self.config_directory)
+  local values, remarks = parameters.primary(self.core, self.config_directory, self.defaults)
   if not values then
-    errors.raise("damaged", "%s", reason)
+    errors.raise("damaged", "%s", remarks)
   end
   self.parameters = values
-  self.directories = names.split(values.multi_instance_directories)
+  self.directories = values.secondaries
   self.primary = instance.primary(self)
   self.table = nil
   self.claims = nil
+  return remarks
 end
 
 ---Claim the directories that all instances share, and find out that they exist.

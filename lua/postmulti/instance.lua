@@ -20,11 +20,6 @@ Instance.__index = Instance
 
 local M = {}
 
----An empty value of multi_instance_name or multi_instance_group means none.
-local function or_none(value)
-  return value ~= "" and value or nil
-end
-
 ---The primary instance. Without secondaries it counts as enabled, whatever its main.cf says.
 ---@param host postmulti.Host
 ---@return postmulti.Instance
@@ -33,8 +28,8 @@ function M.primary(host)
   return setmetatable({
     host = host,
     config_directory = host.config_directory,
-    name = or_none(values.multi_instance_name),
-    group = or_none(values.multi_instance_group),
+    name = values.multi_instance_name,
+    group = values.multi_instance_group,
     enabled = values.multi_instance_enable or #host.directories == 0,
     queue_directory = values.queue_directory,
     data_directory = values.data_directory,
@@ -48,27 +43,27 @@ end
 ---@param directory string
 ---@return postmulti.Instance
 function M.read(host, directory)
-  local values, reason, _, partial = parameters.secondary(host.core, directory, host.parameters)
+  local values, remarks, _, partial = parameters.secondary(host.core, directory, host.defaults)
+  local known = values or partial or {}
   local self = setmetatable({
     host = host,
     config_directory = directory,
     is_primary = false,
     is_readable = values ~= nil,
-    damage = not values and reason or nil,
+    name = known.multi_instance_name,
+    group = known.multi_instance_group,
+    enabled = known.multi_instance_enable,
+    queue_directory = known.queue_directory,
+    data_directory = known.data_directory,
   }, Instance)
-  self:take(values or partial or {})
+  if values then
+    for _, remark in ipairs(remarks --[[@as postmulti.Remark[] ]]) do
+      host.report("warning", remark.text)
+    end
+  else
+    self.damage = remarks --[[@as string]]
+  end
   return self
-end
-
----Take over what main.cf says.
----@param values table
----@private
-function Instance:take(values)
-  self.name = or_none(values.multi_instance_name)
-  self.group = or_none(values.multi_instance_group)
-  self.enabled = values.multi_instance_enable
-  self.queue_directory = values.queue_directory
-  self.data_directory = values.data_directory
 end
 
 ---How messages call it: its name, or its directory.
@@ -92,8 +87,9 @@ end
 ---@return string|nil value  nil: no such parameter
 function Instance:get(name, options)
   local expand = not options or options.expand ~= false
-  local value, reason = parameters.get(self.host.core, self.config_directory, name, { expand = expand })
-  if value == nil and reason then
+  local value, reason, kind = parameters.get(self.host.core, self.config_directory, name, { expand = expand },
+    self.host.defaults)
+  if value == nil and kind ~= "unknown" then
     errors.raise("damaged", "%s", reason)
   end
   return value

@@ -102,7 +102,7 @@ local function resolve(core, instance, text, lookup, what)
   local parameter = text:match "^%$([%w_]+)$" or text:match "^%${([%w_]+)}$"
   local name = text
   if parameter then
-    name = parameters.get(core, instance.config_directory, parameter, { expand = true }) or ""
+    name = parameters.get(core, instance.config_directory, parameter, { expand = true }, instance.host.defaults) or ""
   end
   local id = name:match "^%d+$" and tonumber(name) or lookup(name)
   if not id then

@@ -179,7 +179,8 @@ function Transaction:write_primary()
   self:edit_file(path, function(text)
     local raw = record.settings(core, text, path)
     local written = raw.multi_instance_directories or ""
-    if self.primary_edits.multi_instance_directories and written ~= host.parameters.raw_directories then
+    if self.primary_edits.multi_instance_directories
+      and written ~= (host.parameters.settings.multi_instance_directories or "") then
       errors.raise("changed", "%s: another program changed multi_instance_directories meanwhile; run the command again",
         path)
     end

@@ -32,9 +32,9 @@ local function lines(text)
   for line in text:gmatch "([^\n]*)\n" do
     list[#list + 1] = line
   end
-  local rest = text:match "([^\n]+)$"
-  if rest then
-    list[#list + 1] = rest
+  if text ~= "" and text:sub(-1) ~= "\n" then
+    -- the greedy dot finds the last newline without trying each byte
+    list[#list + 1] = text:match "^.*\n(.*)$" or text
     list[#list + 1] = "(no newline at end of file)"
   end
   return list
@@ -66,7 +66,7 @@ local function messages_read(outcome)
       levels[outcome.status == 0 and "warning" or "fatal"] = true
     elseif program and OWN[program] then
       levels[LEVELS[level] and level or "note"] = true
-    elseif line ~= "(no newline at end of file)" then
+    elseif line ~= "(no newline at end of file)" and not line:find(": waiting for the Postfix mail system", 1, true) then
       others[#others + 1] = (line:gsub("PID: %d+", "PID: N"):gsub("%[%d+%]", "[N]"))
     end
   end

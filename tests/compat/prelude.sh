@@ -1,21 +1,27 @@
 # prelude.sh - what every step of a scenario can call
 #
-#	primary LINE...              append lines to the primary's main.cf
-#	conf DIR LINE...             append lines to DIR/main.cf
-#	registry TEXT                append `multi_instance_directories = TEXT`
-#	multi                        append what -e init writes
+#	primary LINE...              put lines at the end of the primary's main.cf
+#	conf DIR LINE...             put lines at the end of DIR/main.cf
+#	registry TEXT                put `multi_instance_directories = TEXT` there
+#	multi                        put there what -e init writes
 #	tree NAME [LINE...]          directories, main.cf, master.cf of postfix-NAME, not registered
 #	member NAME GROUP ENABLE     tree with name, group (- for none) and enable
 #	three                        multi, and members in (mta, y), out (mta, n), odd (no group, y)
 #	mail QUEUE NAME              a file in a queue directory, owned by the mail owner
 #
-# All but three leave registration to the scenario.
+# All but three leave registration to the scenario. A line `name = value` takes
+# the place of an earlier one with that name. The files look long unchanged, so
+# that no program waits for them or reads them twice.
 # shellcheck shell=sh
 
 conf()
 {
 	file=$1/main.cf; shift
-	printf '%s\n' "$@" >>"$file"
+	for line; do
+		[ ! -f "$file" ] || sed -i "/^${line%%[ =]*} =/d" "$file"
+		printf '%s\n' "$line" >>"$file"
+	done
+	touch -d '2024-01-02 00:00' "$file"
 }
 
 primary()
@@ -42,6 +48,7 @@ tree()
 	printf '%s\n' "queue_directory = /var/spool/$name" "data_directory = /var/lib/$name" \
 		'master_service_disable = inet' 'authorized_submit_users =' 'compatibility_level = 3.6' \
 		"myhostname = mail.example.com" "alias_maps =" >"/etc/$name/main.cf"
+	touch -d '2024-01-02 00:00' "/etc/$name/main.cf"
 	[ $# -eq 0 ] || conf "/etc/$name" "$@"
 }
 

@@ -42,12 +42,12 @@ local function is_file(core, path)
 end
 
 ---A value of the primary as a new instance must have it: as written, unless it would mean something else there.
-local function shared_value(host, name, raw, text)
+local function shared_value(host, name, raw, config_directory, text)
   if not raw:find("$", 1, true) then
     return raw
   end
-  local here = parameters.get(host.core, host.config_directory, name, { expand = true })
-  local there = parameters.expand_in(host.core, text, raw)
+  local here = host.primary:get(name)
+  local there = parameters.expand_in(host.core, config_directory, text, raw, host.defaults)
   return there == here and raw or here
 end
 
@@ -56,7 +56,7 @@ end
 local function main_cf(host, prototype, new)
   local core = host.core
   local text = errors.check(core.read_file(prototype))
-  local raw = errors.check(core.read_parameters(host.config_directory .. "/main.cf", SHARED))
+  local raw = host.parameters.settings
   local settings, unset = {
     { "set", "queue_directory", new.queue_directory },
     { "set", "data_directory", new.data_directory },
@@ -71,7 +71,7 @@ local function main_cf(host, prototype, new)
   text = errors.check(core.edit_main(text, unset, prototype))
   for _, name in ipairs(SHARED) do
     if (raw[name] or "") ~= "" then
-      settings[#settings + 1] = { "set", name, shared_value(host, name, raw[name], text) }
+      settings[#settings + 1] = { "set", name, shared_value(host, name, raw[name], new.config_directory, text) }
     end
   end
   return (errors.check(core.edit_main(text, settings, prototype)))
@@ -155,7 +155,7 @@ function M.run(host, transaction, args)
   else
     make_files(host, transaction, new, identity)
   end
-  return entry.enter(host, transaction, new.config_directory, index)
+  return entry.enter(host, transaction, new.config_directory, index, { keep_tighter = complete })
 end
 
 return M
