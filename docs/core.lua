@@ -25,7 +25,7 @@ local core = {}
 
 ---A remark on a file that can still be used.
 ---@class postmulti.Remark
----@field kind "duplicate"|"continuation"|"nul"|"multiple"  overriding an earlier entry with another value; a logical line
+---@field kind "duplicate"|"continuation"|"nul"|"multiple"|"unmatched"|"braces"  overriding an earlier entry with another value; a logical line
 ---  that starts with a blank; text after a NUL; an edited name with several entries
 ---@field line integer
 ---@field text string    one line, names the file when `path` was given: "PATH, line N: ..."
@@ -306,6 +306,13 @@ function core.working_directory() end
 ---Node name (uname -n).
 ---@return string
 function core.hostname() end
+
+---Write TEXT to standard output, all of it, without a buffer in between.
+---@param text string
+---@return true|nil
+---@return string? reason
+---@return integer? errno
+function core.print(text) end
 
 -------------------------------------------------------------------- processes
 

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
+#include <unistd.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #include "bind_option.h"
 #include "environment.h"
 #include "process.h"
+#include "write_all.h"
 
 extern char **environ;
 
@@ -214,7 +216,23 @@ static int bind_run(lua_State *L)
 	return 1;
 }
 
+/* core.print(text) */
+static int bind_print(lua_State *L)
+{
+	size_t length;
+	const char *text = luaL_checklstring(L, 1, &length);
+	struct fault fault;
+
+	/* What Lua has written so far comes first. */
+	(void)fflush(stdout);
+	if (write_all(STDOUT_FILENO, text, length, "standard output", &fault) < 0)
+		return bind_failure(L, &fault);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
 const luaL_Reg bind_process[] = {
+	{ "print", bind_print },
 	{ "run", bind_run },
 	{ NULL, NULL },
 };

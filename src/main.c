@@ -91,15 +91,15 @@ static bool has_reader(void)
 	return sys->poll(&out, 1, 0) < 0 || (out.revents & POLLERR) == 0;
 }
 
-/* check_output - at exit: what was printed but could not be written is a failure; the script knows earlier ones */
+/* check_output - at exit: what was printed but could not be written is a failure */
 static void check_output(void)
 {
-	bool is_known = ferror(stdout) != 0;
+	bool failed = ferror(stdout) != 0;
 
 	errno = 0;
-	if (fflush(stdout) == 0 && !is_known)
+	if (fflush(stdout) == 0 && !failed)
 		return;
-	if (!is_known && has_reader()) /* who stopped reading has seen enough, and needs no message */
+	if (has_reader()) /* otherwise it has seen enough, and needs no message */
 		(void)complain("standard output: %s", errno != 0 ? strerror(errno) : "write error");
 	_exit(EXIT_FAILURE);
 }
