@@ -23,7 +23,7 @@ local M = {}
 
 ---@type postmulti.Step[]
 M.steps = {
-  { 1, "level", "compatibility_level" },
+  { 0, "level", "compatibility_level" },
   { 1, "text", "mail_version" },
   { 1, "string", "config_directory" },
   { 1, "facility", "syslog_facility" },

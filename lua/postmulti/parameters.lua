@@ -311,8 +311,6 @@ for _, step in ipairs(globals.steps) do
   end
 end
 
-local ANY_STEP = math.huge
-
 ---@class postmulti.PrimaryEvaluator
 ---@field core postmulti.core
 ---@field config_directory string
@@ -411,24 +409,18 @@ end
 
 local UNIT = { s = 1, m = 60, h = 3600, d = 86400, w = 604800 }
 
--- Seconds of "1h 30m" and the like, or nil. A number may be missing, as in "s".
+-- Seconds of a time, or nil. The number may be missing ("s" is 0), and what follows the unit does not count, as in Postfix.
 local function to_seconds(value)
-  local sum, at = 0.0, 1
-  repeat
-    local digits, unit, next_at = value:match("^([+-]?%d*)([smhdw]?)[ \t\r\n,]*()", at)
-    local is_last = next_at == #value + 1
-    if (unit == "" and (digits == "" or not is_last or value:find "[ ,]$")) then
-      return nil
-    end
-    sum = sum + (tonumber(digits) or 0) * (UNIT[unit] or 1)
-    at = next_at
-  until is_last
-  return sum
+  local digits, unit = value:match "^([+-]?%d*)(.?)"
+  if not (UNIT[unit] or (unit == "" and digits ~= "")) then
+    return nil
+  end
+  return (tonumber(digits) or 0.0) * (UNIT[unit] or 1.0)
 end
 
 function check.time(_, _, value, limits)
   local seconds = to_seconds(value)
-  if not seconds or seconds > 0x7fffffff then
+  if not seconds or seconds < 0 or seconds > 0x7fffffff then
     return "not a time: a number and one of s m h d w"
   elseif seconds < limits.min or seconds > limits.max then
     return ("must be %s seconds"):format(range(limits))
@@ -610,17 +602,18 @@ function check.account(evaluator, name, value)
   return nil
 end
 
--- Refuse what the process would refuse in the parameters that main.cf sets: reason, kind; or nothing.
+-- Refuse what the process would refuse in the parameters that main.cf sets, and in the one default that they can spoil:
+-- reason, kind; or nothing.
 local function refusal(evaluator, path)
   for _, name in ipairs(ORDER) do
-    local raw = evaluator.settings[name]
+    local raw = evaluator.settings[name] or (name == "syslog_name" and globals.defaults[name])
     if raw then
       local step = STEP[name]
       local value, why, kind = evaluator:value(name)
       local wrong = value and check[step[2]](evaluator, name, value, step)
       if wrong and raw:find("$", 1, true) then
-        -- The steps are coarse: parameters of one step may see each other in the process.
-        local all = evaluator:value(name, ANY_STEP)
+        -- Of two parameters of one step, which the table does not tell apart, one may see the other.
+        local all = evaluator:value(name, step[1] + 1)
         wrong = (not all or check[step[2]](evaluator, name, all, step)) and wrong
       end
       if not value or wrong then
