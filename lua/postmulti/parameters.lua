@@ -409,7 +409,8 @@ end
 
 local UNIT = { s = 1, m = 60, h = 3600, d = 86400, w = 604800 }
 
--- Seconds of a time, or nil. The number may be missing ("s" is 0), and what follows the unit does not count, as in Postfix.
+-- Seconds of a time, or nil. As in Postfix, the number may be missing ("s" is 0), and what follows the unit does not
+-- count.
 local function to_seconds(value)
   local digits, unit = value:match "^([+-]?%d*)(.?)"
   if not (UNIT[unit] or (unit == "" and digits ~= "")) then
@@ -428,10 +429,17 @@ function check.time(_, _, value, limits)
   return nil
 end
 
-function check.level(evaluator, _, value)
-  local is_valid = not value:find("$", 1, true)
-    and evaluator.core.expand("${{$v} >=level {0}}", { v = value }) ~= nil
-  return not is_valid and "not a compatibility level (N, N.N or N.N.N)" or nil
+local function is_level(core, value)
+  return not value:find("$", 1, true) and core.expand("${{$v} >=level {0}}", { v = value }) ~= nil
+end
+
+-- The level is looked at first of all, and again by defaults such as that of smtputf8_enable.
+function check.level(evaluator, name, value)
+  local later = evaluator:value(name, STEP.import_environment[1])
+  if not is_level(evaluator.core, value) or not later or not is_level(evaluator.core, later) then
+    return "not a compatibility level (N, N.N or N.N.N)"
+  end
+  return nil
 end
 
 local FACILITIES = " auth authpriv cron daemon ftp kern lpr mail news syslog user uucp local0 local1 local2 local3"
@@ -611,8 +619,8 @@ local function refusal(evaluator, path)
       local step = STEP[name]
       local value, why, kind = evaluator:value(name)
       local wrong = value and check[step[2]](evaluator, name, value, step)
-      if wrong and raw:find("$", 1, true) then
-        -- Of two parameters of one step, which the table does not tell apart, one may see the other.
+      if wrong and (step[2] == "boolean" or step[2] == "number") and raw:find("$", 1, true) then
+        -- Of two such parameters of one step, which the table does not tell apart, one may see the other.
         local all = evaluator:value(name, step[1] + 1)
         wrong = (not all or check[step[2]](evaluator, name, all, step)) and wrong
       end
