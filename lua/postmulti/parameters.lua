@@ -61,7 +61,7 @@ end
 ---@return string|nil value  nil: no such parameter
 ---@return string? reason    postconf(1) would have been needed and could not be asked
 function Defaults:get(name)
-  local value = globals.defaults[name] or (name ~= "config_directory" and self.core.build[name])
+  local value = globals.defaults[name] or (globals.built[name] and self.core.build[name])
   if value then
     return value
   end
@@ -188,6 +188,12 @@ end
 ---@field multi_instance_group string|nil   nil: it has none
 ---@field multi_instance_enable boolean
 
+-- A value as it can be shown in a message.
+local function shown(value)
+  value = value:gsub("%c", "?")
+  return #value > 200 and value:sub(1, 200) .. "..." or value
+end
+
 -- One line on a value that cannot be used; the file is read again to name the line.
 local function complain(core, path, name, value, why)
   local line
@@ -196,7 +202,7 @@ local function complain(core, path, name, value, why)
     line = setting.name == name and setting.line or line
   end
   local where = line and ("%s, line %d"):format(path, line) or path
-  return ("%s: %s = %s: %s"):format(where, name, value, why)
+  return ("%s: %s = %s: %s"):format(where, name, shown(value), why)
 end
 
 -- Evaluate the five of a secondary from its settings. Returns what can be told, then reason and kind of what cannot.

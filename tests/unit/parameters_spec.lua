@@ -176,6 +176,18 @@ multi_instance_enable = YES
     assert.is_nil(partial.queue_directory)
   end)
 
+  it("shows long and odd values on one line", function()
+    local _, reason = secondary("multi_instance_enable = a\rb" .. ("x"):rep(5000) .. "\n")
+    assert.truthy(reason:find("multi_instance_enable = a?b", 1, true) or reason:find("= a b", 1, true), reason)
+    assert.is_true(#reason < 400)
+  end)
+
+  it("knows no parameters that Postfix does not have", function()
+    local core = fake_core({ ["/a/main.cf"] = "multi_instance_name = [$share_directory]\n" }, POSTCONF)
+    core.build = setmetatable({ share_directory = "/wrong" }, { __index = BUILD })
+    assert.are.equal("[]", parameters.secondary(core, "/a", parameters.defaults(core)).multi_instance_name)
+  end)
+
   it("does not mind a malformed expression that it does not need", function()
     assert.truthy((secondary "myorigin = ${\nmulti_instance_name = $foo\nfoo = x\n"))
   end)
