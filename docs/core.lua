@@ -25,7 +25,7 @@ local core = {}
 
 ---A remark on a file that can still be used.
 ---@class postmulti.Remark
----@field kind "duplicate"|"continuation"|"nul"|"multiple"  overriding an earlier entry with another value; a logical line
+---@field kind "duplicate"|"continuation"|"nul"|"multiple"|"unmatched"|"braces"  overriding an earlier entry with another value; a logical line
 ---  that starts with a blank; text after a NUL; an edited name with several entries
 ---@field line integer
 ---@field text string    one line, names the file when `path` was given: "PATH, line N: ..."
@@ -274,7 +274,8 @@ function core.rmdir(path) end
 ---@param base string
 ---@param name string  relative, one or more components, none ".."; a link or file is removed itself
 ---@param options { keep: (fun(relative: string, type: string): boolean)? }?  keep: true for what must stay, a directory
----  with all that is in it; asked for everything below NAME (path from there), not for NAME. An error it raises passes through
+---  with all that is in it; asked for everything below NAME (path from there), not for NAME. An error it
+---  raises passes through
 ---@return integer|nil removed  objects removed
 ---@return string? reason  the first thing that could not be removed
 ---@return integer? errno  ENOENT: there is no NAME
@@ -306,6 +307,13 @@ function core.working_directory() end
 ---@return string
 function core.hostname() end
 
+---Write TEXT to standard output, all of it, without a buffer in between.
+---@param text string
+---@return true|nil
+---@return string? reason
+---@return integer? errno
+function core.print(text) end
+
 -------------------------------------------------------------------- processes
 
 ---@class postmulti.Exit
@@ -317,8 +325,8 @@ function core.hostname() end
 ---@field stderr string|nil   when captured
 
 ---Run a program and wait for it. No shell. Its descriptors are 0, 1, 2 only, signals have their default actions (HUP,
----INT and QUIT stay ignored where they are) and none is blocked. What Lua has written is flushed first. Capture ends with
----the program; what it left in the background with its output open is read for one second more at most.
+---INT and QUIT stay ignored where they are) and none is blocked. What Lua has written is flushed first. Capture ends
+---with the program; what it left in the background with its output open is read for one second more at most.
 ---@param argv string[]  argv[1] is looked up in PATH of the new environment when it has no slash; a file without "#!"
 ---  is run by /bin/sh as execvp(3) does it
 ---@param options { environment: table<string, string|false>?, keep_environment: string[]?, directory: string?, stdin: ("inherit"|"null")?, stdout: ("inherit"|"null"|"capture")?, stderr: ("inherit"|"null"|"capture"|"stdout")?, time_limit: number?, input: string? }?

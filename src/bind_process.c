@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
+#include <unistd.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #include "bind_option.h"
 #include "environment.h"
 #include "process.h"
+#include "write_all.h"
 
 extern char **environ;
 
@@ -34,8 +36,8 @@ static const char **push_pointers(lua_State *L, int list, int arg, const char *w
 	for (size_t i = 0; i < count; i++) {
 		(void)lua_rawgeti(L, list, (lua_Integer)i + 1);
 		if (!plain_string(L, -1))
-			(void)luaL_argerror(L, arg, lua_pushfstring(L, "%s must be strings without NUL (item %d)", what,
-								    (int)i + 1));
+			(void)luaL_argerror(L, arg, lua_pushfstring(L, "%s must be strings without NUL (item %d)",
+								    what, (int)i + 1));
 		pointer[i] = lua_tostring(L, -1);
 		lua_pop(L, 1);
 	}
@@ -62,8 +64,8 @@ static void push_change(lua_State *L, int arg)
 	else if (plain_string(L, -1))
 		lua_pushfstring(L, "%s=%s", name, lua_tostring(L, -1));
 	else
-		(void)luaL_argerror(L, arg, lua_pushfstring(L, "environment variable '%s' must be a string without NUL, "
-							    "or false", name));
+		(void)luaL_argerror(L, arg, lua_pushfstring(L, "environment variable '%s' must be a string "
+							    "without NUL, or false", name));
 }
 
 /* push_changes - two values: a list of the changes of `environment`, and the sorted array of them; NULL: none */
@@ -214,7 +216,23 @@ static int bind_run(lua_State *L)
 	return 1;
 }
 
+/* core.print(text) */
+static int bind_print(lua_State *L)
+{
+	size_t length;
+	const char *text = luaL_checklstring(L, 1, &length);
+	struct fault fault;
+
+	/* What Lua has written so far comes first. */
+	(void)fflush(stdout);
+	if (write_all(STDOUT_FILENO, text, length, "standard output", &fault) < 0)
+		return bind_failure(L, &fault);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
 const luaL_Reg bind_process[] = {
+	{ "print", bind_print },
 	{ "run", bind_run },
 	{ NULL, NULL },
 };

@@ -17,7 +17,8 @@ static const char several_links[] =
 /* owner_differs - is there a reason to change the owner or group? */
 static bool owner_differs(const struct stat *st, const struct permissions *want)
 {
-	return (want->uid != (uid_t)-1 && want->uid != st->st_uid) || (want->gid != (gid_t)-1 && want->gid != st->st_gid);
+	return (want->uid != (uid_t)-1 && want->uid != st->st_uid) ||
+	       (want->gid != (gid_t)-1 && want->gid != st->st_gid);
 }
 
 /* apply - owner, then mode, of an open object; an outcome, or -1 with errno */

@@ -331,7 +331,7 @@ static void take(struct run *run, int *fd, struct buffer *text)
 	char block[65536];
 	ssize_t got = sys->read(*fd, block, sizeof block);
 
-	if (got < 0 && errno == EINTR)
+	if (got < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
 	if (got < 0)
 		run->trouble = errno;
@@ -355,12 +355,14 @@ static void give(struct run *run)
 	ssize_t put = 0;
 
 	if (left > 0)
-		put = sys->write(run->input.ours, run->request->input + run->written, left < PIPE_BUF ? left : PIPE_BUF);
-	if (put < 0 && errno == EINTR)
+		put = sys->write(run->input.ours, run->request->input + run->written,
+				 left < PIPE_BUF ? left : PIPE_BUF);
+	if (put < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
 	if (put > 0)
 		run->written += (size_t)put;
-	/* A program need not read its input: EPIPE, or any other error, ends it. */
+	if (put < 0 && errno != EPIPE) /* a program need not read its input */
+		run->trouble = errno;
 	if (put < 0 || run->written == run->request->input_size)
 		close_fd(&run->input.ours);
 }
@@ -479,8 +481,8 @@ static int run_guarded(struct run *run, struct fault *fault)
 		return fault_set(fault, error, "%s: %s", name, strerror(error));
 	see_through(run);
 	if (run->trouble != 0)
-		return fault_set(fault, run->trouble, "%s: it was run, but its end or its output is not known: %s", name,
-				 strerror(run->trouble));
+		return fault_set(fault, run->trouble, "%s: it was run, but its end or its output is not known: %s",
+				 name, strerror(run->trouble));
 	return 0;
 }
 

@@ -21,6 +21,7 @@
 #include "read_file.h"
 #include "retry.h"
 #include "sys.h"
+#include "write_all.h"
 
 #define MAX_LINKS 40 /* as the kernel has it */
 
@@ -190,23 +191,6 @@ int transaction_begin(struct transaction *t, const char *path, long wait_ms, str
 	return 0;
 }
 
-/* write_all - write a text to PATH.tmp */
-static int write_all(const struct edit_lock *lock, const char *text, size_t length, struct fault *fault)
-{
-	while (length > 0) {
-		ssize_t written;
-
-		RETRY(written, sys->write(lock->fd, text, length));
-		if (written == 0)
-			errno = ENOSPC;
-		if (written <= 0)
-			return fault_errno(fault, lock->path);
-		text += written;
-		length -= (size_t)written;
-	}
-	return 0;
-}
-
 /* open_original - open the file again for its attributes, refusing one that changed since it was read */
 static int open_original(const struct transaction *t, struct stat *st, struct fault *fault)
 {
@@ -281,7 +265,7 @@ enum transaction_outcome transaction_commit(struct transaction *t, const char *t
 		(void)fault_set(fault, EPERM, "%s: the edit belongs to process %ld", t->path, (long)t->owner);
 	else if (length == t->text.length && memcmp(text, t->text.data, length) == 0)
 		outcome = TRANSACTION_UNCHANGED;
-	else if (write_all(current(t), text, length, fault) == 0 && copy_attributes(t, fault) == 0)
+	else if (write_all(current(t)->fd, text, length, current(t)->path, fault) == 0 && copy_attributes(t, fault) == 0)
 		outcome = install(current(t), t->path, fault);
 	close_handle(t, is_installed(outcome) ? EDIT_LOCK_KEEP : EDIT_LOCK_REMOVE);
 	return outcome;
@@ -336,7 +320,7 @@ static int fill(const struct edit_lock *lock, const char *text, size_t length, c
 {
 	int result;
 
-	if (write_all(lock, text, length, fault) < 0)
+	if (write_all(lock->fd, text, length, lock->path, fault) < 0)
 		return -1;
 	if (attributes_clear(lock->fd) < 0 || set_group(lock) < 0)
 		return fault_errno(fault, lock->path);

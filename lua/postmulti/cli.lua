@@ -75,13 +75,7 @@ local function list(run)
       rows[#rows + 1] = format(instance)
     end
   end
-  local written, reason = io.stdout:write(table.concat(rows))
-  if written then
-    written, reason = io.stdout:flush()
-  end
-  if not written then
-    errors.raise("system", "cannot write the list: %s", reason)
-  end
+  errors.check(run.host.core.print(table.concat(rows)))
   return for_each(run, instances, function() return true end)
 end
 

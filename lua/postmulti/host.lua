@@ -23,7 +23,8 @@ local function ignore() end
 
 ---@class postmulti.OpenOptions
 ---@field config_directory string?  of the primary; default: as built, /etc/postfix
----@field report (fun(level: "warning"|"info", message: string))?  told one line; default: nobody
+---@field report (fun(level: "warning"|"info", message: string, unlogged: boolean?))?  told one line, which may be of no
+---  interest to a log; default: nobody
 ---@field lock_timeout number?      seconds to wait for another command, default 30
 ---@field verbose boolean?          make the Postfix programs that are run verbose
 ---@field core postmulti.core?      for tests: what stands in for the C core
@@ -42,14 +43,24 @@ function M.open(options)
     verbose = options.verbose,
   }, Host)
   self.defaults = parameters.defaults(core)
-  for _, remark in ipairs(self:reload()) do
-    self.report("warning", remark.text)
-  end
+  self.remarked = {}
+  self:reload()
   return self
 end
 
+---Report remarks on a main.cf, each once.
+---@param remarks postmulti.Remark[]
+---@param unlogged boolean?  they do not belong in the log
+function Host:remark(remarks, unlogged)
+  for _, remark in ipairs(remarks) do
+    if not self.remarked[remark.text] then
+      self.remarked[remark.text] = true
+      self.report("warning", remark.text, unlogged)
+    end
+  end
+end
+
 ---Read the primary again and forget the instances: after this, what other programs changed is seen.
----@return postmulti.Remark[] remarks  on the primary's main.cf
 function Host:reload()
   local values, remarks = parameters.primary(self.core, self.config_directory, self.defaults)
   if not values then
@@ -60,7 +71,7 @@ function Host:reload()
   self.primary = instance.primary(self)
   self.table = nil
   self.claims = nil
-  return remarks
+  self:remark(remarks)
 end
 
 ---Claim the directories that all instances share, and find out that they exist.

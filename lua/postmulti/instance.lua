@@ -57,9 +57,7 @@ function M.read(host, directory)
     data_directory = known.data_directory,
   }, Instance)
   if values then
-    for _, remark in ipairs(remarks --[[@as postmulti.Remark[] ]]) do
-      host.report("warning", remark.text)
-    end
+    host:remark(remarks --[[@as postmulti.Remark[] ]], true)
   else
     self.damage = remarks --[[@as string]]
   end

@@ -45,13 +45,15 @@ end
 ---A function that reports one message.
 ---@param program string
 ---@param host fun(): postmulti.Host|nil  the host, once it is open
----@return fun(level: "info"|"warning"|"error"|"fatal", message: string)
+---@return fun(level: "info"|"warning"|"error"|"fatal", message: string, unlogged: boolean?)
 function M.reporter(program, host)
-  return function(level, message)
+  return function(level, message, unlogged)
     local text = M.printable(level == "info" and message or level .. ": " .. message)
     io.stderr:write(program, ": ", text, "\n")
     local open = host()
-    if open and open.parameters.maillog_file ~= "" then
+    if unlogged then
+      return
+    elseif open and open.parameters.maillog_file ~= "" then
       to_postlog(program, open, text)
     else
       to_syslog(program, open and open.parameters.syslog_facility or "mail", level, text)

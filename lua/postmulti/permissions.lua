@@ -149,13 +149,14 @@ function M.plan(core, instance, objects)
   return plan
 end
 
----Carry out a plan.
+---Carry out a plan, and have it on disk.
 ---@param core postmulti.core
 ---@param instance postmulti.Instance
 ---@param plan table[]
 ---@param options { keep_tighter: boolean? }?  keep_tighter: a configuration that is more private stays so
 function M.apply(core, instance, plan, options)
   local keep_tighter = options and options.keep_tighter
+  local synced = {}
   for _, row in ipairs(plan) do
     local object = row.object
     local base = instance[object.base]
@@ -166,7 +167,7 @@ function M.apply(core, instance, plan, options)
       mode = nil
     end
     if stat or not object.optional then
-      errors.check(core.set_permissions(base, object.path, {
+      local outcome = errors.check(core.set_permissions(base, object.path, {
         type = object.type,
         uid = row.uid,
         gid = row.gid,
@@ -174,7 +175,14 @@ function M.apply(core, instance, plan, options)
         create = object.create and object.path ~= nil,
         recursive = object.recursive,
       }))
+      if outcome ~= "unchanged" then
+        errors.check(core.sync(path))
+        synced[base] = true
+      end
     end
+  end
+  for base in pairs(synced) do
+    errors.check(core.sync(base))
   end
 end
 

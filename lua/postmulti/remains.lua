@@ -28,10 +28,10 @@ local DATA = {
 -- Where Debian copies system files to, for services that run in a chroot.
 local CHROOT = { "dev", "etc", "lib", "usr" }
 
----How much mail is in a queue.
+---Why a queue cannot be thrown away: there is mail in it, or that cannot be told.
 ---@param core postmulti.core
 ---@param queue_directory string
----@return string|nil text  "2 in deferred, 1 in hold"; nil: none
+---@return string|nil reason  "there is mail in its queue: 2 in deferred, 1 in hold"; nil: no mail
 function M.mail(core, queue_directory)
   local found = {}
   if not core.stat(queue_directory) then
@@ -40,12 +40,12 @@ function M.mail(core, queue_directory)
   for _, name in ipairs(MAIL) do
     local count, reason = core.count_files(queue_directory, name)
     if not count then
-      return reason
+      return "whether there is mail in its queue cannot be told: " .. reason
     elseif count > 0 then
       found[#found + 1] = ("%d in %s"):format(count, name)
     end
   end
-  return found[1] and table.concat(found, ", ") or nil
+  return found[1] and "there is mail in its queue: " .. table.concat(found, ", ")
 end
 
 ---Should this object in a queue directory stay?

@@ -153,7 +153,8 @@ end
 function Transaction:edit_file(path, change, op)
   local edit <close> = errors.check(self.host.core.edit(path, { timeout = self.host.lock_timeout }))
   local old = edit.text
-  local new = errors.check(change(old))
+  local new, remarks = errors.check(change(old))
+  self.host:remark(remarks, true)
   if new == old then
     return false
   end

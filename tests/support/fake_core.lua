@@ -248,6 +248,10 @@ function M.new(files)
     return { status = fake.exits[argv[1]] or 0 }
   end
 
+  function core.sync(path)
+    return failing("sync", path)
+  end
+
   function core.effective_uid() return 0 end
   function core.hostname() return "mail.example.com" end
 

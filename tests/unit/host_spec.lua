@@ -100,20 +100,14 @@ describe("create", function()
     assert.are.equal("postfix-in", new.name)
     assert.are.equal("mta", new.group)
     assert.is_false(new.enabled)
-    assert.are.equal([[
-#queue_directory = x
-#mail_owner = postfix
-#sendmail_path =
-authorized_submit_users = 
-data_directory = /var/lib/postfix-in
-master_service_disable = inet
-queue_directory = /var/spool/postfix-in
-multi_instance_group = mta
-multi_instance_name = postfix-in
-]], fake.files["/etc/postfix-in/main.cf"])
+    assert.are.equal("#queue_directory = x\n#mail_owner = postfix\n#sendmail_path =\n"
+      .. "authorized_submit_users = \ndata_directory = /var/lib/postfix-in\nmaster_service_disable = inet\n"
+      .. "queue_directory = /var/spool/postfix-in\nmulti_instance_group = mta\nmulti_instance_name = postfix-in\n",
+      fake.files["/etc/postfix-in/main.cf"])
     assert.are.equal("# master\n", fake.files["/etc/postfix-in/master.cf"])
     assert.is_true(fake.directories["/var/spool/postfix-in/maildrop"])
-    assert.matches("multi_instance_directories = /etc/postfix%-out /etc/postfix%-in\n", fake.files["/etc/postfix/main.cf"])
+    assert.matches("multi_instance_directories = /etc/postfix%-out /etc/postfix%-in\n",
+      fake.files["/etc/postfix/main.cf"])
     assert.matches("^commit /etc/postfix/main.cf", fake.calls[#fake.calls])
     assert.are.equal(0, fake.held)
   end)
@@ -252,13 +246,12 @@ describe("enable, disable, assign", function()
     assert.are.equal("conflict", refusal(function() host:instance("out"):assign { name = "postfix-main" } end).kind)
   end)
 
-  it("enable the primary again after it was disabled (stock: only init can)", function()
+  it("work while the primary is disabled (stock: only init does)", function()
     local fake = new_fake()
     local host = open(fake)
     host.primary:disable()
-    assert.are.equal("refused", refusal(function() host:instance("out"):enable() end).kind)
-    host.primary:enable()
     assert.is_true(host:instance("out"):enable())
+    assert.is_true(host.primary:enable())
   end)
 end)
 
@@ -288,6 +281,20 @@ describe("deport and destroy", function()
     local host = open(fake)
     assert.matches("1 in deferred, 1 in hold", refusal(function() host:instance("out"):destroy() end).message)
     assert.is_truthy(fake.files["/etc/postfix-out/main.cf"])
+  end)
+
+  it("refuse to destroy a directory that another instance has under another name", function()
+    local fake = new_fake {
+      ["/etc/postfix/main.cf"] = MAIN:gsub("%-out", "-out /etc/postfix-b"),
+      ["/etc/postfix-b/main.cf"] = secondary("b"):gsub("/var/spool/postfix%-b", "/var/spool/../spool/postfix-out"),
+    }
+    local stat = fake.core.stat
+    function fake.core.stat(path, follow)
+      return stat(path:gsub("/spool/%.%.", ""), follow)
+    end
+    local host = open(fake)
+    assert.matches("same directory", refusal(function() host:instance("b"):destroy() end).message)
+    assert.is_truthy(fake.files["/etc/postfix-b/main.cf"])
   end)
 
   it("deport keeps the files and permits the directory to users of the queue", function()

@@ -7,7 +7,8 @@ local FILES = {
     .. "multi_instance_directories = /etc/postfix-out\n",
   ["/etc/postfix/main.cf.proto"] = "",
   ["/etc/postfix/master.cf.proto"] = "# master\n",
-  ["/etc/postfix/postfix-files"] = "$queue_directory/active:d:root:-:700:ucr\n$config_directory/main.cf:f:root:-:644:p\n",
+  ["/etc/postfix/postfix-files"] =
+    "$queue_directory/active:d:root:-:700:ucr\n$config_directory/main.cf:f:root:-:644:p\n",
   ["/etc/postfix-out/main.cf"] = "queue_directory = /var/spool/postfix-out\ndata_directory = /var/lib/postfix-out\n"
     .. "multi_instance_name = postfix-out\n",
   ["/etc/postfix-out/master.cf"] = "",

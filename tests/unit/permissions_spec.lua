@@ -16,7 +16,8 @@ describe("a line of postfix-files", function()
 
   it("may concern no secondary", function()
     for _, line in ipairs {
-      "", "# comment", "#$config_directory/x:f:root:-:644", "/absolute:f:root:-:644", "$daemon_directory/x:f:root:-:755",
+      "", "# comment", "#$config_directory/x:f:root:-:644", "/absolute:f:root:-:644",
+      "$daemon_directory/x:f:root:-:755",
       "$config_directory/install.cf:f:root:-:644:o", "$queue_directory/x:l:y", "$mailq_path:l:$sendmail_path",
     } do
       assert.is_nil(permissions.parse_line(line), line)

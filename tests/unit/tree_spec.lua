@@ -3,7 +3,6 @@ local core = require "postmulti.core"
 
 local function mode(octal) return tonumber(octal, 8) end
 
--- what no test here may touch
 local is_root = core.effective_uid() == 0
 local for_root = is_root and it or pending
 

@@ -21,16 +21,13 @@ end
 ---Every action but init wants the primary prepared by it.
 ---@param host postmulti.Host
 function M.require_init(host)
-  local path = host.config_directory .. "/main.cf"
   if host.parameters.multi_instance_wrapper == "" then
-    errors.raise("refused", "%s: multi_instance_wrapper is empty; run 'postmulti -e init' first", path)
-  end
-  if host.parameters.enable_text ~= "yes" then
-    errors.raise("refused", "%s: multi_instance_enable is not 'yes'; run 'postmulti -e init' first", path)
+    errors.raise("refused", "%s/main.cf: multi_instance_wrapper is empty; run 'postmulti -e init' first",
+      host.config_directory)
   end
 end
 
----Set multi_instance_enable. The primary can be enabled again after it was disabled.
+---Set multi_instance_enable.
 ---@param host postmulti.Host
 ---@param transaction postmulti.Transaction
 ---@param instance postmulti.Instance
@@ -38,17 +35,12 @@ end
 ---@return boolean changed
 function M.set_enable(host, transaction, instance, enable)
   instance = M.current(host, instance)
-  if not (instance.is_primary and enable) then
-    M.require_init(host)
-  end
+  M.require_init(host)
   local path = instance.config_directory .. "/main.cf"
   local changed = transaction:edit_file(path, function(text)
     return host.core.edit_main(text, { { "set", "multi_instance_enable", enable and "yes" or "no" } }, path)
   end)
   instance.enabled = enable
-  if instance.is_primary then
-    host.parameters.enable_text = enable and "yes" or "no"
-  end
   return changed
 end
 
@@ -95,7 +87,9 @@ end
 ---@param path string
 function M.require_unclaimed(host, parameter, path)
   local owner = host.claims:same_directory(path)
-  if owner then
+  if owner == "config_directory of " .. path then
+    errors.raise("conflict", "%s is an instance already", path)
+  elseif owner then
     errors.raise("conflict", "%s = %s is already %s", parameter, path, owner)
   end
 end

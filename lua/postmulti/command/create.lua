@@ -68,13 +68,17 @@ local function main_cf(host, prototype, new)
       unset[#unset + 1] = { "comment", name }
     end
   end
-  text = errors.check(core.edit_main(text, unset, prototype))
+  local remarks
+  text, remarks = errors.check(core.edit_main(text, unset, prototype))
+  host:remark(remarks, true)
   for _, name in ipairs(SHARED) do
     if (raw[name] or "") ~= "" then
       settings[#settings + 1] = { "set", name, shared_value(host, name, raw[name], new.config_directory, text) }
     end
   end
-  return (errors.check(core.edit_main(text, settings, prototype)))
+  text, remarks = errors.check(core.edit_main(text, settings, prototype))
+  host:remark(remarks, true)
+  return text
 end
 
 ---Make main.cf and master.cf. master.cf comes first, and one that is there is kept: alone it is no instance.

@@ -4,6 +4,7 @@
 -- stays and is named.
 
 local common = require "postmulti.command.common"
+local entry = require "postmulti.command.entry"
 local errors = require "postmulti.errors"
 local remains = require "postmulti.remains"
 
@@ -20,11 +21,15 @@ function M.run(host, transaction, args)
   common.require_stopped(instance)
   local mail = remains.mail(host.core, instance.queue_directory)
   if mail then
-    errors.throw("refused", ("%s has mail in its queue (%s); deliver or remove it first"):format(instance:label(),
-      mail), { instance = instance.config_directory })
+    errors.throw("refused", ("%s cannot be destroyed: %s"):format(instance:label(), mail),
+      { instance = instance.config_directory })
   end
   table.remove(host.table, index)
   host.claims:release(instance.config_directory)
+  -- Postfix permits two spellings of one directory; what another instance uses must not go.
+  for _, parameter in ipairs { "config_directory", "queue_directory", "data_directory" } do
+    entry.require_separate(host, parameter, instance[parameter])
+  end
   transaction:register(host.table)
   transaction:set_alternate(instance.config_directory, false)
   transaction:declare { {

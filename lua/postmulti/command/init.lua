@@ -15,8 +15,7 @@ M.WRAPPER = "${command_directory}/postmulti -p --"
 function M.run(host, transaction, args)
   host:check_shared_directories()
   local path = host.config_directory .. "/main.cf"
-  local values = host.parameters
-  values.multi_instance_wrapper, values.enable_text = args.wrapper or M.WRAPPER, "yes"
+  host.parameters.multi_instance_wrapper = args.wrapper or M.WRAPPER
   return transaction:edit_file(path, function(text)
     return host.core.edit_main(text, {
       { "set", "multi_instance_wrapper", args.wrapper or M.WRAPPER },
