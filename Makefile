@@ -68,7 +68,7 @@ BUSTED     = $(RUN_LUA) $$(command -v busted) -o plainTerminal
 # Linked as they are, with the tree's own paths; everything else asks build.h.
 PROGRAMS = $(BUILD)/postmulti-lua $(BUILD)/postmulti/core.so
 
-.PHONY: all core check $(SUITES) asan ubsan lint lint-lua lint-c lint-shell lint-man install uninstall dist clean help \
+.PHONY: all core check $(SUITES) stage asan ubsan lint lint-lua lint-c lint-shell lint-man install uninstall dist clean help \
 	FORCE
 all: $(PROGRAMS) $(BUILD)/postmulti.script
 
@@ -141,10 +141,13 @@ parity: core
 	@for script in $(PARITY_SCRIPTS); do echo "$$script"; $(RUN_LUA) $$script || exit 1; done
 
 # Side by side with the stock command: see tests/compat/run.
-compat: all
-	rm -rf $(BUILD)/stage
-	$(MAKE) -s install SBINDIR=/usr/sbin DESTDIR=$(CURDIR)/$(BUILD)/stage
+compat: stage
 	tests/compat/run --ours $(BUILD)/stage
+
+# The command in the stock one's place, for a sandbox.
+stage: all
+	@rm -rf $(BUILD)/stage
+	@$(MAKE) -s install SBINDIR=/usr/sbin DESTDIR=$(CURDIR)/$(BUILD)/stage
 
 # A build of its own for each sanitizer. A stock interpreter needs the library loaded first; it does
 # not give back everything at its end, so leaks are looked for in the programs of tests/fault only.
