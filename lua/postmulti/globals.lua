@@ -23,7 +23,7 @@ local M = {}
 
 ---@type postmulti.Step[]
 M.steps = {
-  { 1, "level", "compatibility_level" },
+  { 0, "level", "compatibility_level" },
   { 1, "text", "mail_version" },
   { 1, "string", "config_directory" },
   { 1, "facility", "syslog_facility" },
@@ -83,7 +83,14 @@ M.steps = {
   { 23, "string", "postmulti_control_commands" },
 }
 
----Built-in defaults that are the same in every release; those fixed at build time are in core.build.
+---Parameters whose default was fixed when Postfix was built; core.build has them.
+---@type table<string, true>
+M.built = {
+  command_directory = true, daemon_directory = true, data_directory = true, mail_owner = true, meta_directory = true,
+  queue_directory = true, setgid_group = true, shlib_directory = true,
+}
+
+---Built-in defaults that are the same in every release.
 ---@type table<string, string>
 M.defaults = {
   alternate_config_directories = "",

@@ -61,7 +61,7 @@ end
 ---@return string|nil value  nil: no such parameter
 ---@return string? reason    postconf(1) would have been needed and could not be asked
 function Defaults:get(name)
-  local value = globals.defaults[name] or (name ~= "config_directory" and self.core.build[name])
+  local value = globals.defaults[name] or (globals.built[name] and self.core.build[name])
   if value then
     return value
   end
@@ -188,6 +188,12 @@ end
 ---@field multi_instance_group string|nil   nil: it has none
 ---@field multi_instance_enable boolean
 
+-- A value as it can be shown in a message.
+local function shown(value)
+  value = value:gsub("%c", "?")
+  return #value > 200 and value:sub(1, 200) .. "..." or value
+end
+
 -- One line on a value that cannot be used; the file is read again to name the line.
 local function complain(core, path, name, value, why)
   local line
@@ -196,7 +202,7 @@ local function complain(core, path, name, value, why)
     line = setting.name == name and setting.line or line
   end
   local where = line and ("%s, line %d"):format(path, line) or path
-  return ("%s: %s = %s: %s"):format(where, name, value, why)
+  return ("%s: %s = %s: %s"):format(where, name, shown(value), why)
 end
 
 -- Evaluate the five of a secondary from its settings. Returns what can be told, then reason and kind of what cannot.
@@ -331,8 +337,6 @@ for _, step in ipairs(globals.steps) do
   end
 end
 
-local ANY_STEP = math.huge
-
 ---@class postmulti.PrimaryEvaluator
 ---@field core postmulti.core
 ---@field config_directory string
@@ -431,24 +435,19 @@ end
 
 local UNIT = { s = 1, m = 60, h = 3600, d = 86400, w = 604800 }
 
--- Seconds of "1h 30m" and the like, or nil. A number may be missing, as in "s".
+-- Seconds of a time, or nil. As in Postfix, the number may be missing ("s" is 0), and what follows the unit does not
+-- count.
 local function to_seconds(value)
-  local sum, at = 0.0, 1
-  repeat
-    local digits, unit, next_at = value:match("^([+-]?%d*)([smhdw]?)[ \t\r\n,]*()", at)
-    local is_last = next_at == #value + 1
-    if (unit == "" and (digits == "" or not is_last or value:find "[ ,]$")) then
-      return nil
-    end
-    sum = sum + (tonumber(digits) or 0) * (UNIT[unit] or 1)
-    at = next_at
-  until is_last
-  return sum
+  local digits, unit = value:match "^([+-]?%d*)(.?)"
+  if not (UNIT[unit] or (unit == "" and digits ~= "")) then
+    return nil
+  end
+  return (tonumber(digits) or 0.0) * (UNIT[unit] or 1.0)
 end
 
 function check.time(_, _, value, limits)
   local seconds = to_seconds(value)
-  if not seconds or seconds > 0x7fffffff then
+  if not seconds or seconds < 0 or seconds > 0x7fffffff then
     return "not a time: a number and one of s m h d w"
   elseif seconds < limits.min or seconds > limits.max then
     return ("must be %s seconds"):format(range(limits))
@@ -456,10 +455,17 @@ function check.time(_, _, value, limits)
   return nil
 end
 
-function check.level(evaluator, _, value)
-  local is_valid = not value:find("$", 1, true)
-    and evaluator.core.expand("${{$v} >=level {0}}", { v = value }) ~= nil
-  return not is_valid and "not a compatibility level (N, N.N or N.N.N)" or nil
+local function is_level(core, value)
+  return not value:find("$", 1, true) and core.expand("${{$v} >=level {0}}", { v = value }) ~= nil
+end
+
+-- The level is looked at first of all, and again by defaults such as that of smtputf8_enable.
+function check.level(evaluator, name, value)
+  local later = evaluator:value(name, STEP.import_environment[1])
+  if not is_level(evaluator.core, value) or not later or not is_level(evaluator.core, later) then
+    return "not a compatibility level (N, N.N or N.N.N)"
+  end
+  return nil
 end
 
 local FACILITIES = " auth authpriv cron daemon ftp kern lpr mail news syslog user uucp local0 local1 local2 local3"
@@ -630,17 +636,18 @@ function check.account(evaluator, name, value)
   return nil
 end
 
--- Refuse what the process would refuse in the parameters that main.cf sets: reason, kind; or nothing.
+-- Refuse what the process would refuse in the parameters that main.cf sets, and in the one default that they can spoil:
+-- reason, kind; or nothing.
 local function refusal(evaluator, path)
   for _, name in ipairs(ORDER) do
-    local raw = evaluator.settings[name]
+    local raw = evaluator.settings[name] or (name == "syslog_name" and globals.defaults[name])
     if raw then
       local step = STEP[name]
       local value, why, kind = evaluator:value(name)
       local wrong = value and check[step[2]](evaluator, name, value, step)
-      if wrong and raw:find("$", 1, true) then
-        -- The steps are coarse: parameters of one step may see each other in the process.
-        local all = evaluator:value(name, ANY_STEP)
+      if wrong and (step[2] == "boolean" or step[2] == "number") and raw:find("$", 1, true) then
+        -- Of two such parameters of one step, which the table does not tell apart, one may see the other.
+        local all = evaluator:value(name, step[1] + 1)
         wrong = (not all or check[step[2]](evaluator, name, all, step)) and wrong
       end
       if not value or wrong then

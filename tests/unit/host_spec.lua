@@ -283,6 +283,20 @@ describe("deport and destroy", function()
     assert.is_truthy(fake.files["/etc/postfix-out/main.cf"])
   end)
 
+  it("refuse to destroy a directory that another instance has under another name", function()
+    local fake = new_fake {
+      ["/etc/postfix/main.cf"] = MAIN:gsub("%-out", "-out /etc/postfix-b"),
+      ["/etc/postfix-b/main.cf"] = secondary("b"):gsub("/var/spool/postfix%-b", "/var/spool/../spool/postfix-out"),
+    }
+    local stat = fake.core.stat
+    function fake.core.stat(path, follow)
+      return stat(path:gsub("/spool/%.%.", ""), follow)
+    end
+    local host = open(fake)
+    assert.matches("same directory", refusal(function() host:instance("b"):destroy() end).message)
+    assert.is_truthy(fake.files["/etc/postfix-b/main.cf"])
+  end)
+
   it("deport keeps the files and permits the directory to users of the queue", function()
     local fake = new_fake()
     local host = open(fake)

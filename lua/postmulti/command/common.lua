@@ -87,7 +87,9 @@ end
 ---@param path string
 function M.require_unclaimed(host, parameter, path)
   local owner = host.claims:same_directory(path)
-  if owner then
+  if owner == "config_directory of " .. path then
+    errors.raise("conflict", "%s is an instance already", path)
+  elseif owner then
     errors.raise("conflict", "%s = %s is already %s", parameter, path, owner)
   end
 end

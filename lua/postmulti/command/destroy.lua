@@ -4,6 +4,7 @@
 -- stays and is named.
 
 local common = require "postmulti.command.common"
+local entry = require "postmulti.command.entry"
 local errors = require "postmulti.errors"
 local remains = require "postmulti.remains"
 
@@ -25,6 +26,10 @@ function M.run(host, transaction, args)
   end
   table.remove(host.table, index)
   host.claims:release(instance.config_directory)
+  -- Postfix permits two spellings of one directory; what another instance uses must not go.
+  for _, parameter in ipairs { "config_directory", "queue_directory", "data_directory" } do
+    entry.require_separate(host, parameter, instance[parameter])
+  end
   transaction:register(host.table)
   transaction:set_alternate(instance.config_directory, false)
   transaction:declare { {
