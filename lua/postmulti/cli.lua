@@ -230,7 +230,7 @@ end
 ---@param traced any
 ---@return string|nil
 local function unloadable(traced)
-  local first, rest = tostring(traced):match "^([^\n]*)\n?([^\n]*)"
+  local first, rest = tostring(traced):gsub("^[^:\n]+:%d+: ", ""):match "^([^\n]*)\n?([^\n]*)"
   if first:find "^error loading module" then
     return first .. " " .. rest:match "^%s*(.-)$"
   end
