@@ -6,6 +6,8 @@
 
 local M = {}
 
+local ENOENT = 2
+
 -- Directories that hold messages (postsuper(1), qmgr(8), postdrop(1)).
 local MAIL = { "maildrop", "incoming", "active", "deferred", "hold", "corrupt", "saved" }
 
@@ -41,8 +43,9 @@ local COPIES = {
 ---@return string|nil reason  "there is mail in its queue: 2 in deferred, 1 in hold"; nil: no mail
 function M.mail(core, queue_directory)
   local found = {}
-  if not core.stat(queue_directory) then
-    return nil
+  local _, unknown, errno = core.stat(queue_directory)
+  if unknown then
+    return errno ~= ENOENT and "whether there is mail in its queue cannot be told: " .. unknown or nil
   end
   for _, name in ipairs(MAIL) do
     local count, reason = core.count_files(queue_directory, name)
