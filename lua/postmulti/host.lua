@@ -2,8 +2,9 @@
 
 local Claims = require "postmulti.claims"
 local errors = require "postmulti.errors"
+local evaluation = require "postmulti.evaluation"
 local instance = require "postmulti.instance"
-local parameters = require "postmulti.parameters"
+local primary = require "postmulti.primary"
 local selection = require "postmulti.selection"
 
 ---@class postmulti.Host
@@ -42,7 +43,7 @@ function M.open(options)
     lock_timeout = options.lock_timeout or 30,
     verbose = options.verbose,
   }, Host)
-  self.defaults = parameters.defaults(core)
+  self.defaults = evaluation.defaults(core)
   self.remarked = {}
   self:reload()
   return self
@@ -62,7 +63,7 @@ end
 
 ---Read the primary again and forget the instances: after this, what other programs changed is seen.
 function Host:reload()
-  local values, remarks = parameters.primary(self.core, self.config_directory, self.defaults)
+  local values, remarks = primary.read(self.core, self.config_directory, self.defaults)
   if not values then
     errors.raise("damaged", "%s", remarks)
   end

@@ -27,8 +27,15 @@ local DATA = {
   "^smtpd?_scache%.[%w]+$", "^lmtp_scache%.[%w]+$", "^postscreen_cache%.[%w]+$", "^verify_cache%.[%w]+$",
 }
 
--- Where Debian copies system files to, for services that run in a chroot.
+-- Where Debian copies system files to, for services that run in a chroot. What has no original of the same name: a
+-- link to the time zone, name service libraries one level up, and the links by which OpenSSL finds certificates.
 local CHROOT = { "dev", "etc", "lib", "usr" }
+local COPIES = {
+  dev = { "^u?random$", "^null$" },
+  etc = { "/%x%x%x%x%x%x%x%x%.r?%d+$" },
+  lib = { "^libnss_[%w_]+%.so[%.%d]*$" },
+  usr = { "^lib/zoneinfo/localtime$", "/%x%x%x%x%x%x%x%x%.r?%d+$" },
+}
 
 ---Why a queue cannot be thrown away: there is mail in it, or that cannot be told.
 ---@param core postmulti.core
@@ -63,10 +70,13 @@ local function keep_foreign(core, top)
   return function(relative, kind)
     if kind == "directory" then
       return false
-    elseif top == "dev" then
-      return not (relative == "random" or relative == "urandom" or relative == "null")
     end
-    return (kind ~= "file" and kind ~= "link") or core.stat("/" .. top .. "/" .. relative) == nil
+    for _, pattern in ipairs(COPIES[top]) do
+      if relative:find(pattern) then
+        return false
+      end
+    end
+    return top == "dev" or (kind ~= "file" and kind ~= "link") or core.stat("/" .. top .. "/" .. relative) == nil
   end
 end
 
