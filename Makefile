@@ -143,7 +143,7 @@ fault: $(FAULT_PROGRAMS)
 	done
 
 parity: core
-	@for script in $(PARITY_SCRIPTS); do echo "$$script"; $(RUN_LUA) $$script || exit 1; done
+	@status=0; for script in $(PARITY_SCRIPTS); do echo "$$script"; $(RUN_LUA) $$script || status=1; done; exit $$status
 
 # Side by side with the stock command: see tests/compat/run.
 compat: stage
