@@ -56,10 +56,22 @@ local function reversed(list)
   return result
 end
 
----The instances that -a, -g, -i and -R ask for.
+---The instances that -a, -g, -i and -R ask for. Those that cannot be used are named even if nobody asked for them.
 local function selected(run)
   local o = run.options
-  local list = selection.select(run.host:load(), { group = o.group, name = o.name })
+  local all = run.host:load()
+  local list = selection.select(all, { group = o.group, name = o.name })
+  if list ~= all then
+    local is_selected = {}
+    for _, instance in ipairs(list) do
+      is_selected[instance] = true
+    end
+    for _, instance in ipairs(all) do
+      if instance.damage and not is_selected[instance] then
+        run.report("warning", instance.damage, true)
+      end
+    end
+  end
   return o.reverse and reversed(list) or list
 end
 
@@ -225,6 +237,19 @@ local function absolute(core, path)
   return require("postmulti.names").normalize(core.working_directory() .. "/" .. path)
 end
 
+---The line to report when a traceback begins with a module that could not be loaded: not a bug, but a system without
+---memory or descriptors, or half an installation.
+---@param traced any
+---@return string|nil
+local function unloadable(traced)
+  local first, rest = tostring(traced):gsub("^[^:\n]+:%d+: ", ""):match "^([^\n]*)\n?([^\n]*)"
+  if first:find "^error loading module" then
+    return first .. " " .. rest:match "^%s*(.-)$"
+  end
+  local module = first:match "^module '(.-)' not found:"
+  return module and "the Lua module " .. module .. " cannot be found or read; install postmulti-lua again"
+end
+
 ---@param argv string[]  [0] is the command itself
 ---@return integer status
 function M.main(argv)
@@ -253,7 +278,12 @@ function M.main(argv)
     run.report(result.kind == "unsafe" and "warning" or "fatal", result.message)
     return result.kind == "unsafe" and M.status.unsafe or M.status.failure
   end
-  io.stderr:write(run.program, ": fatal: this is a bug in postmulti-lua, please report it: ", result, "\n")
+  local unloaded = unloadable(result)
+  if unloaded then
+    run.report("fatal", unloaded)
+  else
+    io.stderr:write(run.program, ": fatal: this is a bug in postmulti-lua, please report it: ", result, "\n")
+  end
   return M.status.failure
 end
 

@@ -70,6 +70,21 @@ function M.check(value, reason, errno, ...)
   return value, reason, errno, ...
 end
 
+local ENOENT, ENOTDIR = 2, 20
+
+---Pass on what core.stat, list or read_file found, or nil when there is no such thing; raise when that cannot be told.
+---@generic T
+---@param value T|nil
+---@param reason string?
+---@param errno integer?
+---@return T|nil
+function M.if_exists(value, reason, errno)
+  if value == nil and errno ~= ENOENT and errno ~= ENOTDIR then
+    M.throw("system", reason or "unknown failure", { errno = errno })
+  end
+  return value
+end
+
 ---Is VALUE an error of ours?
 ---@param value any
 ---@return boolean

@@ -8,7 +8,7 @@ local errors = require "postmulti.errors"
 local names = require "postmulti.names"
 
 ---@class postmulti.Record
----@field op "directory"|"file"|"edit"|"primary"|"remove"|"set-permissions"|"done"
+---@field op "directory"|"file"|"lock"|"edit"|"primary"|"remove"|"set-permissions"|"chroot"|"done"
 ---@field path string
 ---@field old string?    text of a file before an edit
 ---@field new string?    text of a file after it
@@ -82,14 +82,20 @@ function Journal:add(records)
     errors.check(self.core.make_path(self.directory, { mode = tonumber("700", 8) }))
   end
   local path = ("%s/%06d"):format(self.directory, self.count)
-  errors.check(self.core.create_file(path, table.concat(lines), { mode = tonumber("600", 8), replace = true }))
+  local made, reason, errno = self.core.create_file(path, table.concat(lines), { mode = tonumber("600", 8),
+    replace = true })
+  if not made then
+    -- It may be there, but not be known to be on disk: then it must not count.
+    self.core.unlink(path)
+    errors.check(made, reason, errno)
+  end
 end
 
 ---The names of its files, in order.
 ---@return string[]
 local function files(journal)
   local found = {}
-  for _, one in ipairs(journal.core.list(journal.directory) or {}) do
+  for _, one in ipairs(errors.if_exists(journal.core.list(journal.directory)) or {}) do
     found[#found + 1] = one.name
   end
   return found
@@ -98,7 +104,7 @@ end
 ---Everything that an interrupted transaction was about to do, in order.
 ---@return postmulti.Record[]|nil records  nil: none was interrupted
 function Journal:read()
-  if not self.core.stat(self.directory) then
+  if not errors.if_exists(self.core.stat(self.directory)) then
     return nil
   end
   local records = {}

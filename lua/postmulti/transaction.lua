@@ -64,8 +64,10 @@ function M.run(host, func, is_single)
   local ok, result = xpcall(function()
     self:recover()
     host:reload()
+    self:sweep()
     local value = func(self)
     self:write_primary()
+    self:decide()
     return value
   end, with_traceback)
   if ok then
@@ -194,33 +196,52 @@ function Transaction:write_primary()
   end, "primary")
 end
 
----The primary is written: do what was put off, and forget the journal.
+---From here on the transaction is not undone any more. Where the primary was written, that says so already.
+---@private
+function Transaction:decide()
+  if self.journal and self.journal.count > 0 and not record.primary(self.records) then
+    self.journal:add { { op = "done", path = self.host.config_directory } }
+  end
+end
+
+---It is decided: do what was put off, and forget the journal.
 ---@param value any
 ---@return any value
 ---@private
 function Transaction:finish(value)
   local host = self.host
-  if self.journal and self.journal.count > 0 and not record.primary(self.records) then
-    self.journal:add { { op = "done", path = host.config_directory } }
-  end
+  local problem
   for _, one in ipairs(self.records) do
-    record.finish(host, one)
+    local done, result = xpcall(record.finish, with_traceback, host, one)
+    problem = problem or not done and result
   end
-  self:forget()
+  local done, result = xpcall(self.forget, with_traceback, self)
+  if not done then
+    host.report("warning", ("%s (the change is made; the next command clears that away)"):format(tostring(result)))
+  end
+  if problem then
+    error(problem, 0)
+  end
   if self.unsafe then
     errors.throw("unsafe", self.unsafe .. " (the change is made, but it may not survive a power cut)")
   end
   return value
 end
 
----Undo, newest first. What cannot be undone is named; the rest is undone all the same.
+---Undo, newest first. What cannot be undone is named; the rest is undone all the same, and the journal stays for the
+---next command to try again.
 ---@private
 function Transaction:undo()
+  local complete = true
   for index = #self.records, 1, -1 do
     local done, problem = xpcall(record.undo, with_traceback, self.host, self.records[index])
     if not done then
+      complete = false
       self.host.report("warning", "cannot undo: " .. tostring(problem))
     end
+  end
+  if not complete then
+    return
   end
   local done, problem = xpcall(self.forget, with_traceback, self)
   if not done then
@@ -232,6 +253,17 @@ end
 function Transaction:forget()
   if self.journal and self.journal.count > 0 then
     self.journal:clear()
+  end
+end
+
+---Take away what killed commands have left beside the files that they were about to change.
+---@private
+function Transaction:sweep()
+  local host = self.host
+  for index = 0, #host.directories do
+    local directory = host.directories[index] or host.config_directory
+    record.sweep(host, directory .. "/main.cf")
+    record.sweep(host, directory .. "/master.cf")
   end
 end
 
@@ -247,7 +279,10 @@ local recovery = {
   decided = function(host, records)
     host.report("warning", "a command was interrupted; what it had left to do is done")
     for _, one in ipairs(records) do
-      record.finish(host, one)
+      local done, problem = xpcall(record.finish, with_traceback, host, one)
+      if not done then
+        host.report("warning", tostring(problem))
+      end
     end
   end,
 
@@ -264,7 +299,13 @@ function Transaction:recover()
   if records then
     -- One that died before it could say what it was about to do had done nothing.
     if #records > 0 then
-      recovery[record.state(self.host, records)](self.host, records)
+      local done, problem = xpcall(function()
+        recovery[record.state(self.host, records)](self.host, records)
+      end, with_traceback)
+      if not done then
+        errors.raise("system", "a command was interrupted, and what it had begun cannot be undone: %s (repair that; or"
+          .. " remove %s to leave everything as it is)", tostring(problem), self.journal.directory)
+      end
     end
     self.journal:clear()
   end

@@ -37,7 +37,7 @@ end
 
 ---Is PATH a regular file, links followed?
 local function is_file(core, path)
-  local stat = core.stat(path)
+  local stat = errors.if_exists(core.stat(path))
   return stat ~= nil and stat.type == "file"
 end
 
@@ -92,7 +92,7 @@ local function make_files(host, transaction, new, args)
     text = errors.check(core.edit_main(text, edits, path))
   end
   local master = config .. "/master.cf"
-  if not core.stat(master) then
+  if not errors.if_exists(core.stat(master)) then
     local prototype = meta .. "/master.cf.proto"
     local stat = errors.check(core.stat(prototype))
     local services = errors.check(core.read_file(prototype))
@@ -100,6 +100,7 @@ local function make_files(host, transaction, new, args)
     errors.check(core.create_file(master, services, { times_from = prototype }))
     errors.check(core.set_permissions(config, "master.cf", { type = "file", uid = stat.uid, gid = stat.gid }))
   else
+    host.report("warning", master .. ": it was there before, and is used as it is")
     transaction:declare { { op = "file", path = path, new = text } }
   end
   errors.check(core.create_file(path, text))
@@ -110,7 +111,7 @@ end
 local function has_files(host, config)
   local core = host.core
   local main, master = is_file(core, config .. "/main.cf"), is_file(core, config .. "/master.cf")
-  if core.stat(config .. "/main.cf", false) and not (main and master) then
+  if errors.if_exists(core.stat(config .. "/main.cf", false)) and not (main and master) then
     errors.raise("refused", "%s/main.cf exists without a master.cf; move it away, or add master.cf and use -e import",
       config)
   end
