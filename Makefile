@@ -69,7 +69,7 @@ BUSTED     = $(RUN_LUA) $$(command -v busted) -o plainTerminal $(BUSTED_FLAGS)
 PROGRAMS = $(BUILD)/postmulti-lua $(BUILD)/postmulti/core.so
 
 .PHONY: all core check $(SUITES) stage asan ubsan lint lint-lua lint-c lint-shell lint-man install uninstall dist clean help \
-	FORCE
+	bench bench-ci bench-ir FORCE
 all: $(PROGRAMS) $(BUILD)/postmulti.script $(BUILD)/compiled/stamp
 
 core: $(BUILD)/postmulti/core.so
@@ -158,6 +158,14 @@ stage: all
 	@rm -rf $(BUILD)/stage
 	@$(MAKE) -s install SBINDIR=/usr/sbin DESTDIR=$(CURDIR)/$(BUILD)/stage
 
+# Times: see tests/bench/run. Costs that do not depend on the machine's mood: see tests/bench/ci.
+N = 1000
+bench: all
+	tests/bench/run $(N)
+
+bench-ir bench-ci: all $(BUILD)/bench/floor $(BUILD)/bench/measure
+	tests/bench/ci $(if $(RECORD),--record) $(if $(filter bench-ir,$@),--instructions)
+
 # A build of its own for each sanitizer. A stock interpreter needs the library loaded first; it does
 # not give back everything at its end, so leaks are looked for in the programs of tests/fault only.
 # AddressSanitizer itself does not work under a limit of memory, so that test is left out.
@@ -212,6 +220,8 @@ help:
 	@echo 'all        build the host, the C module and the command (default)'
 	@echo 'check      all tests: $(SUITES); each is a target of its own'
 	@echo 'asan ubsan the tests of the C core under a sanitizer'
+	@echo 'bench      measure against the floor, the stock command and its peers, with N=$(N) instances'
+	@echo 'bench-ci   instructions, processes and system calls against those recorded; bench-ir: instructions'
 	@echo 'lint       luacheck, clang-tidy, cppcheck, shellcheck, mandoc'
 	@echo 'install    into PREFIX=$(PREFIX); SBINDIR=/usr/sbin replaces the stock postmulti'
 	@echo 'uninstall  take away what install put there, and bring the stock postmulti back'
