@@ -57,10 +57,22 @@ local function reversed(list)
   return result
 end
 
----The instances that -a, -g, -i and -R ask for.
+---The instances that -a, -g, -i and -R ask for. Those that cannot be used are named even if nobody asked for them.
 local function selected(run)
   local o = run.options
-  local list = selection.select(run.host:load(), { group = o.group, name = o.name })
+  local all = run.host:load()
+  local list = selection.select(all, { group = o.group, name = o.name })
+  if list ~= all then
+    local is_selected = {}
+    for _, instance in ipairs(list) do
+      is_selected[instance] = true
+    end
+    for _, instance in ipairs(all) do
+      if instance.damage and not is_selected[instance] then
+        run.report("warning", instance.damage, true)
+      end
+    end
+  end
   return o.reverse and reversed(list) or list
 end
 

@@ -228,14 +228,20 @@ function Transaction:finish(value)
   return value
 end
 
----Undo, newest first. What cannot be undone is named; the rest is undone all the same.
+---Undo, newest first. What cannot be undone is named; the rest is undone all the same, and the journal stays for the
+---next command to try again.
 ---@private
 function Transaction:undo()
+  local complete = true
   for index = #self.records, 1, -1 do
     local done, problem = xpcall(record.undo, with_traceback, self.host, self.records[index])
     if not done then
+      complete = false
       self.host.report("warning", "cannot undo: " .. tostring(problem))
     end
+  end
+  if not complete then
+    return
   end
   local done, problem = xpcall(self.forget, with_traceback, self)
   if not done then

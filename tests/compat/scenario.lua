@@ -17,7 +17,7 @@
 --
 -- After a step are compared: standard output, exit status, level of the
 -- messages on standard error and in the log, what Postfix's own scripts say,
--- and the trees. A deliberate difference names a row of differences.txt and
+-- and the trees. A deliberate difference names a row of docs/differences.md and
 -- what it consists in:
 --
 --     ~ ID status: 1 -> 0         also messages: and log:, whose values are
