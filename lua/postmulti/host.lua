@@ -20,6 +20,8 @@ Host.__index = Host
 
 local M = {}
 
+local MANY = 32 -- instances that are worth the trouble of reading ahead
+
 local function ignore() end
 
 ---@class postmulti.OpenOptions
@@ -110,6 +112,7 @@ function Host:load()
   if conflict then
     errors.raise("conflict", "%s/main.cf: %s", self.config_directory, conflict)
   end
+  local ahead <close> = #self.directories >= MANY and self.core.prefetch(self.directories, "/main.cf") or nil -- luacheck: no unused
   local list = { self.primary }
   for index, directory in ipairs(self.directories) do
     local secondary = instance.read(self, directory)
