@@ -112,7 +112,8 @@ function Host:load()
   if conflict then
     errors.raise("conflict", "%s/main.cf: %s", self.config_directory, conflict)
   end
-  local ahead <close> = #self.directories >= MANY and self.core.prefetch(self.directories, "/main.cf") or nil -- luacheck: no unused
+  local many = #self.directories >= MANY
+  local ahead <close> = many and self.core.prefetch(self.directories, "/main.cf") or nil -- luacheck: no unused
   local list = { self.primary }
   for index, directory in ipairs(self.directories) do
     local secondary = instance.read(self, directory)
