@@ -1,6 +1,9 @@
 --- The records of a transaction: how each thing done is undone, and what is put off until the primary is written.
 
+local environment = require "postmulti.environment"
 local errors = require "postmulti.errors"
+local instance = require "postmulti.instance"
+local permissions = require "postmulti.permissions"
 local remains = require "postmulti.remains"
 
 local M = {}
@@ -112,6 +115,21 @@ local finish = {
     if exit.status ~= 0 then
       errors.raise("system", "postfix -c %s set-permissions failed; the instance is registered: run it again by hand",
         record.path)
+    end
+  end,
+
+  -- It asks postfix(1)'s own program, which must find the instance in the table.
+  chroot = function(host, record)
+    local script = permissions.chroot_script(host)
+    if not script then
+      return
+    end
+    local exit = errors.check(host.core.run({ script }, {
+      environment = environment.context(instance.read(host, record.path)),
+    }))
+    if exit.status ~= 0 then
+      errors.raise("system", "%s failed for %s; the instance is registered: run postfix -c %s set-permissions by hand",
+        script, record.path, record.path)
     end
   end,
 }
