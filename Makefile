@@ -135,6 +135,10 @@ $(BUILD)/fault/%: tests/fault/%.c $(CORE_OBJECTS)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(CORE_OBJECTS) $(LUA_LIBS)
 
 # A program that plays the end of a process by longjmp leaves its memory allocated.
+$(BUILD)/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $< $(LUA_LIBS)
+
 fault: $(FAULT_PROGRAMS)
 	@for program in $^; do \
 		echo "$$program"; \

@@ -1,7 +1,6 @@
 --- The command postmulti: options in, exit status out. Everything it does, it does through the public API.
 
 local errors = require "postmulti.errors"
-local log = require "postmulti.log"
 local options = require "postmulti.options"
 local postmulti = require "postmulti"
 local selection = require "postmulti.selection"
@@ -207,6 +206,7 @@ local function run_command(run, mistake)
     verbose = o.verbose,
     report = run.report,
   }
+  collectgarbage "restart"
   check_mail_config(run)
   if mistake then
     if mistake.getopt then
@@ -262,7 +262,11 @@ function M.main(argv)
   end
   local run = { options = o, operands = operands, path = absolute(core, argv[0]) }
   run.program = argv[0]:match "[^/]+$" or argv[0]
-  run.report = log.reporter(run.program, function() return run.host end)
+  local reporter
+  run.report = function(...) -- most runs have nothing to say
+    reporter = reporter or require("postmulti.log").reporter(run.program, function() return run.host end)
+    return reporter(...)
+  end
   local ok, result = xpcall(run_command, function(problem)
     local traced = errors.is(problem) or tostring(problem):find("\nstack traceback:", 1, true)
     return traced and problem or debug.traceback(tostring(problem), 2)

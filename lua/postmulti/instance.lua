@@ -1,6 +1,5 @@
 --- One Postfix instance: who it is, what its main.cf says, what can be done with it.
 
-local environment = require "postmulti.environment"
 local errors = require "postmulti.errors"
 local parameters = require "postmulti.parameters"
 
@@ -209,7 +208,7 @@ end
 ---@return postmulti.Exit
 function Instance:run(command)
   self:check()
-  return self:spawn(command, environment.context(self))
+  return self:spawn(command, require("postmulti.environment").context(self))
 end
 
 ---Run a postfix(1) command for this instance alone (postmulti -p).
@@ -221,7 +220,7 @@ function Instance:postfix(command)
     self.host.parameters.command_directory .. "/postfix", "--",
     capture = command.capture, time_limit = command.time_limit,
   })
-  return self:spawn(argv, environment.postfix(self))
+  return self:spawn(argv, require("postmulti.environment").postfix(self))
 end
 
 ---@param command table
