@@ -51,7 +51,7 @@ SHARE_FILES  = $(sort $(shell [ ! -d share ] || (cd share && find . -type f | se
 MAN_PAGES    = $(sort $(wildcard docs/man/*.[1-8]))
 
 # The suites of the tests, in the order in which `make check` runs them.
-SUITES          = unit fault parity system compat
+SUITES          = unit fault outside parity system compat
 FAULT_SOURCES   = $(sort $(wildcard tests/fault/*.c))
 FAULT_PROGRAMS  = $(FAULT_SOURCES:tests/fault/%.c=$(BUILD)/fault/%)
 PARITY_SCRIPTS  = $(sort $(wildcard tests/compat/*_parity tests/compat/*_parity.lua))
@@ -68,8 +68,8 @@ BUSTED     = $(RUN_LUA) $$(command -v busted) -o plainTerminal $(BUSTED_FLAGS)
 # Linked as they are, with the tree's own paths; everything else asks build.h.
 PROGRAMS = $(BUILD)/postmulti-lua $(BUILD)/postmulti/core.so
 
-.PHONY: all core check $(SUITES) mutants stage asan ubsan lint lint-lua lint-c lint-shell lint-man install uninstall \
-	dist clean help FORCE
+.PHONY: all core check $(SUITES) mutants torture fuzz stage asan ubsan lint lint-lua lint-c lint-shell lint-man install \
+	uninstall dist clean help bench bench-ci bench-ir FORCE
 all: $(PROGRAMS) $(BUILD)/postmulti.script $(BUILD)/compiled/stamp
 
 core: $(BUILD)/postmulti/core.so
@@ -146,6 +146,18 @@ fault: $(FAULT_PROGRAMS)
 		ASAN_OPTIONS=detect_leaks=$$leaks $$program || exit 1; \
 	done
 
+# System calls of the whole command fail, and many of them run at once; as root.
+outside: stage
+	tests/fault/outside/run quick
+	tests/fault/outside/run race 8
+
+# The long runs of the above, and what takes hours: see docs/reliability.md.
+torture: stage $(FAULT_PROGRAMS)
+	tests/fault/outside/run all
+	tests/fault/outside/run pairs
+	tests/fault/outside/run race 120
+	$(BUILD)/fault/transaction_fault /dev/shm 1000
+
 parity: core
 	@status=0; for script in $(PARITY_SCRIPTS); do echo "$$script"; $(RUN_LUA) $$script || status=1; done; exit $$status
 
@@ -161,6 +173,14 @@ mutants: stage
 stage: all
 	@rm -rf $(BUILD)/stage
 	@$(MAKE) -s install SBINDIR=/usr/sbin DESTDIR=$(CURDIR)/$(BUILD)/stage
+
+# Times: see tests/bench/run. Costs that do not depend on the machine's mood: see tests/bench/ci.
+N = 1000
+bench: all
+	tests/bench/run $(N)
+
+bench-ir bench-ci: all $(BUILD)/bench/floor $(BUILD)/bench/measure
+	tests/bench/ci $(if $(RECORD),--record) $(if $(filter bench-ir,$@),--instructions)
 
 # A build of its own for each sanitizer. A stock interpreter needs the library loaded first; it does
 # not give back everything at its end, so leaks are looked for in the programs of tests/fault only.
@@ -215,7 +235,10 @@ clean:
 help:
 	@echo 'all        build the host, the C module and the command (default)'
 	@echo 'check      all tests: $(SUITES); each is a target of its own'
+	@echo 'torture    the long runs of the fault tests: hours'
 	@echo 'asan ubsan the tests of the C core under a sanitizer'
+	@echo 'bench      measure against the floor, the stock command and its peers, with N=$(N) instances'
+	@echo 'bench-ci   instructions, processes and system calls against those recorded; bench-ir: instructions'
 	@echo 'lint       luacheck, clang-tidy, cppcheck, shellcheck, mandoc'
 	@echo 'install    into PREFIX=$(PREFIX); SBINDIR=/usr/sbin replaces the stock postmulti'
 	@echo 'uninstall  take away what install put there, and bring the stock postmulti back'

@@ -111,16 +111,30 @@ function Host:load()
     errors.raise("conflict", "%s/main.cf: %s", self.config_directory, conflict)
   end
   local list = { self.primary }
+  local is_damaged = false
   for index, directory in ipairs(self.directories) do
     local secondary = instance.read(self, directory)
     conflict = self.claims:claim_instance(secondary)
     if conflict and not secondary.damage then
       secondary.damage = directory .. "/main.cf: " .. conflict
     end
+    is_damaged = is_damaged or secondary.damage ~= nil
     list[index + 1] = secondary
+  end
+  if is_damaged and self:is_outdated() then
+    self:reload()
+    return self:load()
   end
   self.table = list
   return list
+end
+
+---Has somebody changed the list of instances since it was read? Then one that seems damaged may just have been removed.
+---@return boolean
+---@private
+function Host:is_outdated()
+  local values = not self.current and primary.read(self.core, self.config_directory, self.defaults)
+  return values and table.concat(values.secondaries, " ") ~= table.concat(self.directories, " ") or false
 end
 
 ---@class postmulti.Filter: postmulti.Selector

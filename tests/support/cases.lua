@@ -1,7 +1,8 @@
 -- cases.lua - tests that all run in one sandbox, each on a fresh primary
 --
--- A file of cases returns a list of { "what it shows", function(host) ... end }. Under busted, cases.describe makes a test
--- of each; within the sandbox (lua5.4 tests/support/cases.lua FILE) they are run, in order. A case fails by an error.
+-- A file of cases returns a list of { "what it shows", function(host) ... end }. Under busted, cases.describe makes a
+-- test of each; within the sandbox (lua5.4 tests/support/cases.lua FILE) they are run, in order. A case fails by an
+-- error.
 
 local M = {}
 
@@ -131,9 +132,9 @@ function Host:with(...)
 end
 
 local function restore()
-  os.execute("for d in /var/spool/postfix*; do [ ! -f $d/pid/master.pid ] || /usr/sbin/postfix -c "
-    .. "/etc/${d##*/} stop >/dev/null 2>&1; done; umount -l /mnt/case 2>/dev/null; rm -rf /mnt/case "
-    .. PLACES .. " && cp -a " .. SAVED .. "/. /")
+  os.execute("[ ! -f /run/sandbox/background ] || kill $(cat /run/sandbox/background) 2>/dev/null; "
+    .. "rm -f /run/sandbox/background; for d in /var/spool/postfix*; do [ ! -f $d/pid/master.pid ] || "
+    .. "/usr/sbin/postfix -c /etc/${d##*/} stop >/dev/null 2>&1; done; rm -rf " .. PLACES .. " && cp -a " .. SAVED .. "/. /")
 end
 
 ---Run the cases of a file.
@@ -166,19 +167,17 @@ function M.describe(title, path)
 
     busted.setup(function()
       assert(os.execute "make -s stage")
-      local pipe = assert(io.popen(("tests/support/sandbox -q -i %s/stage lua5.4 tests/support/cases.lua %s 2>&1"):format(
-        os.getenv "POSTMULTI_BUILD" or "build", path)))
-      local index, text = nil, {}
+      local stage = (os.getenv "POSTMULTI_BUILD" or "build") .. "/stage"
+      local pipe = assert(io.popen(("tests/support/sandbox -q -i %s lua5.4 tests/support/cases.lua %s 2>&1"):format(
+        stage, path)))
+      local text = {}
       for line in pipe:lines() do
         local number, outcome = line:match "^== (%d+) (%a+)$"
-        if number or line == "== end" then
-          index = tonumber(number)
+        if number then
           text = {}
-          if index then
-            results[index] = { ok = outcome == "ok", text = text }
-          end
+          results[tonumber(number)] = { ok = outcome == "ok", text = text }
         else
-          text[#text + 1] = line
+          table.insert(text, line)
         end
       end
       pipe:close()
