@@ -68,7 +68,7 @@ BUSTED     = $(RUN_LUA) $$(command -v busted) -o plainTerminal $(BUSTED_FLAGS)
 # Linked as they are, with the tree's own paths; everything else asks build.h.
 PROGRAMS = $(BUILD)/postmulti-lua $(BUILD)/postmulti/core.so
 
-.PHONY: all core check $(SUITES) torture fuzz mutants stage asan ubsan lint lint-lua lint-c lint-shell lint-man \
+.PHONY: all core check $(SUITES) mutants torture fuzz stage asan ubsan lint lint-lua lint-c lint-shell lint-man \
 	install uninstall dist clean help bench bench-ci bench-ir FORCE
 all: $(PROGRAMS) $(BUILD)/postmulti.script $(BUILD)/compiled/stamp
 
