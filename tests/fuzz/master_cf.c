@@ -3,12 +3,14 @@
  *
  * Input: edits, one per line (an operation, a tab, the selector, a tab, the
  * value), a line "--", then the text. Each line of the text is also read as an
- * entry by itself: written on one line and folded, it must mean the same.
+ * entry by itself: written and read again it must mean the same, or the editor
+ * must refuse to change it.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "config_text.h"
 #include "master_cf.h"
 #include "master_edit.h"
 
@@ -22,22 +24,23 @@ static void complain(const char *what)
 	abort();
 }
 
-/*
- * Can every word be written? Not one with a blank at an end, or with a brace that stays open: "{- o}" is the options "- "
- * and "-o". Edits of such an entry are refused.
- */
-static bool is_writable(const struct master_service *service)
+/* Does the editor refuse to change an entry? */
+static bool is_refused(const char *line, size_t length, const struct master_service *service)
 {
-	for (size_t i = 0; i < service->words.count; i++) {
-		const char *word = service->words.item[i];
-		size_t length = strlen(word);
+	bool is_no = strcmp(service->field[MASTER_CHROOT], "n") == 0;
+	struct master_edit edit = {
+		.operation = MASTER_SET_FIELD,
+		.selector = "*/*/chroot",
+		.selector_length = 10,
+		.value = is_no ? "y" : "n",
+		.value_length = 1,
+	};
+	struct buffer out = BUFFER_INIT;
+	struct fault fault;
+	bool refused = master_edit_apply(line, length, "master.cf", &edit, 1, &out, &fault) < 0;
 
-		if (length > 0 && (master_word_separator(word[0]) || master_word_separator(word[length - 1])))
-			return false;
-		if (!master_word_balanced(word, length))
-			return false;
-	}
-	return true;
+	buffer_free(&out);
+	return refused;
 }
 
 /* A physical line as an entry: to text and back. */
@@ -48,13 +51,15 @@ static void check_entry(const char *line, size_t length)
 	enum master_brace brace;
 	struct fault fault;
 
-	if (master_service_parse(&service, line, length, &brace, &fault) == 0 && brace == MASTER_BRACE_GOOD &&
-	    is_writable(&service)) {
+	if (config_is_blank(*line) || *line == '#')
+		return;
+	if (master_service_parse(&service, line, length, &brace, &fault) == 0 && brace == MASTER_BRACE_GOOD) {
 		master_service_write(&service, MASTER_ONE_LINE, &text);
-		if (master_service_parse(&again, text.data, text.length, &brace, &fault) < 0)
-			complain(fault.text);
-		if (!master_service_equal(&service, &again))
-			complain("written and read again, it means something else");
+		/* "--o" is the options "--" and "-o", which no line can say one after the other */
+		if ((master_service_parse(&again, text.data, text.length, &brace, &fault) < 0 ||
+		     !master_service_equal(&service, &again)) &&
+		    !is_refused(line, length, &service))
+			complain("written and read again, it means something else, and an edit is not refused");
 	}
 	master_service_free(&service);
 	master_service_free(&again);
