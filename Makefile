@@ -68,8 +68,8 @@ BUSTED     = $(RUN_LUA) $$(command -v busted) -o plainTerminal $(BUSTED_FLAGS)
 # Linked as they are, with the tree's own paths; everything else asks build.h.
 PROGRAMS = $(BUILD)/postmulti-lua $(BUILD)/postmulti/core.so
 
-.PHONY: all core check $(SUITES) torture fuzz stage asan ubsan lint lint-lua lint-c lint-shell lint-man install \
-	uninstall dist clean help FORCE
+.PHONY: all core check $(SUITES) torture fuzz mutants stage asan ubsan lint lint-lua lint-c lint-shell lint-man \
+	install uninstall dist clean help bench bench-ci bench-ir FORCE
 all: $(PROGRAMS) $(BUILD)/postmulti.script $(BUILD)/compiled/stamp
 
 core: $(BUILD)/postmulti/core.so
@@ -183,10 +183,22 @@ parity: core
 compat: stage
 	tests/compat/run --ours $(BUILD)/stage
 
+# Does the comparison see what it should see?
+mutants: stage
+	tests/compat/mutants
+
 # The command in the stock one's place, for a sandbox.
 stage: all
 	@rm -rf $(BUILD)/stage
 	@$(MAKE) -s install SBINDIR=/usr/sbin DESTDIR=$(CURDIR)/$(BUILD)/stage
+
+# Times: see tests/bench/run. Costs that do not depend on the machine's mood: see tests/bench/ci.
+N = 1000
+bench: all
+	tests/bench/run $(N)
+
+bench-ir bench-ci: all $(BUILD)/bench/floor $(BUILD)/bench/measure
+	tests/bench/ci $(if $(RECORD),--record) $(if $(filter bench-ir,$@),--instructions)
 
 # A build of its own for each sanitizer. A stock interpreter needs the library loaded first; it does
 # not give back everything at its end, so leaks are looked for in the programs of tests/fault only.
@@ -244,6 +256,8 @@ help:
 	@echo 'torture    the long runs of the fault tests: hours'
 	@echo 'fuzz       the readers of configuration files, T seconds each (clang)'
 	@echo 'asan ubsan the tests of the C core under a sanitizer'
+	@echo 'bench      measure against the floor, the stock command and its peers, with N=$(N) instances'
+	@echo 'bench-ci   instructions, processes and system calls against those recorded; bench-ir: instructions'
 	@echo 'lint       luacheck, clang-tidy, cppcheck, shellcheck, mandoc'
 	@echo 'install    into PREFIX=$(PREFIX); SBINDIR=/usr/sbin replaces the stock postmulti'
 	@echo 'uninstall  take away what install put there, and bring the stock postmulti back'

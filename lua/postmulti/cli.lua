@@ -75,9 +75,12 @@ local function selected(run)
   return o.reverse and reversed(list) or list
 end
 
+local ROWS = 1000 -- of the list that are written at once
+
 ---postmulti -l
 local function list(run)
   local report = require "postmulti.report"
+  local core = run.host.core
   local format = run.options.json and report.json or report.line
   local rows = {}
   local instances = selected(run)
@@ -85,8 +88,12 @@ local function list(run)
     if not instance.damage then
       rows[#rows + 1] = format(instance)
     end
+    if #rows == ROWS then
+      errors.check(core.print(table.concat(rows)))
+      rows = {}
+    end
   end
-  errors.check(run.host.core.print(table.concat(rows)))
+  errors.check(core.print(table.concat(rows)))
   return for_each(run, instances, function() return true end)
 end
 
@@ -165,19 +172,13 @@ local function enter(run, action)
   run.host[action](run.host, args)
 end
 
----postmulti -e
-local function edit(run)
+---An action on instances, under the lock: so they are read once.
+local function act(run)
   local o, host = run.options, run.host
-  if o.action == "init" then
-    local init = require "postmulti.command.init"
-    host:init { wrapper = init.wrapper(run.path, o.config_directory, host.parameters.command_directory) }
-    return true
-  end
   host:load()
   if o.action == "create" or o.action == "import" then
     report_damage(run, "warning")
-    enter(run, o.action)
-    return true
+    return enter(run, o.action)
   end
   if o.all or o.group or not o.name then
     errors.raise("usage", "-e %s works on one instance; select it with -i name", o.action)
@@ -185,6 +186,17 @@ local function edit(run)
   local instance = host:instance(o.name)
   report_damage(run, "warning", instance.config_directory)
   instance[o.action](instance, { name = o.new_name, group = o.new_group })
+end
+
+---postmulti -e
+local function edit(run)
+  local o, host = run.options, run.host
+  local command = require("postmulti.command." .. o.action)
+  if o.action == "init" then
+    host:init { wrapper = command.wrapper(run.path, o.config_directory, host.parameters.command_directory) }
+  else
+    host:transaction(function() act(run) end, command.is_single)
+  end
   return true
 end
 
@@ -207,6 +219,7 @@ local function run_command(run, mistake)
     report = run.report,
   }
   collectgarbage "restart"
+  collectgarbage("incremental", 120) -- memory is dearer than the time to collect it
   check_mail_config(run)
   if mistake then
     if mistake.getopt then

@@ -16,6 +16,9 @@ local parameters = require "postmulti.parameters"
 ---@field damage string|nil            why this instance cannot be used: one line
 local Instance = {}
 Instance.__index = Instance
+-- Of most, so that an instance is a small table: there may be ten thousand.
+Instance.is_primary = false
+Instance.is_readable = true
 
 local M = {}
 
@@ -47,8 +50,6 @@ function M.read(host, directory)
   local self = setmetatable({
     host = host,
     config_directory = directory,
-    is_primary = false,
-    is_readable = values ~= nil,
     name = known.multi_instance_name,
     group = known.multi_instance_group,
     enabled = known.multi_instance_enable,
@@ -58,6 +59,7 @@ function M.read(host, directory)
   if values then
     host:remark(remarks --[[@as postmulti.Remark[] ]], true)
   else
+    self.is_readable = false
     self.damage = remarks --[[@as string]]
   end
   return self
