@@ -42,7 +42,7 @@ WARNINGS = -std=c11 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing
 HARDENING = -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 ALL_CFLAGS = $(WARNINGS) $(HARDENING) -fPIC -fvisibility=hidden -MMD -MP -I$(BUILD) -Isrc $(LUA_CFLAGS) $(CFLAGS)
 
-HOST_SOURCES = src/main.c src/prompt.c
+HOST_SOURCES = src/main.c src/loader.c src/prompt.c
 CORE_SOURCES = $(sort $(filter-out $(HOST_SOURCES),$(wildcard src/*.c)))
 CORE_OBJECTS = $(CORE_SOURCES:src/%.c=$(BUILD)/%.o)
 HOST_OBJECTS = $(HOST_SOURCES:src/%.c=$(BUILD)/%.o)
@@ -56,7 +56,7 @@ FAULT_SOURCES   = $(sort $(wildcard tests/fault/*.c))
 FAULT_PROGRAMS  = $(FAULT_SOURCES:tests/fault/%.c=$(BUILD)/fault/%)
 PARITY_SCRIPTS  = $(sort $(wildcard tests/compat/*_parity tests/compat/*_parity.lua))
 SHELL_FILES     = $(sort $(shell grep -lE '^\#!/bin/(ba)?sh' .ci/run scripts/* $$(find tests -type f) 2>/dev/null))
-LUA_SOURCES     = $(sort lua scripts/postmulti $(wildcard docs/*.lua examples) $(wildcard tests))
+LUA_SOURCES     = $(sort lua scripts/compile scripts/postmulti $(wildcard docs/*.lua examples) $(wildcard tests))
 TIDY_STAMPS     = $(patsubst src/%.c,$(BUILD)/tidy/%,$(CORE_SOURCES) $(HOST_SOURCES))
 
 # How Lua finds the tree instead of an installation.
@@ -68,9 +68,9 @@ BUSTED     = $(RUN_LUA) $$(command -v busted) -o plainTerminal
 # Linked as they are, with the tree's own paths; everything else asks build.h.
 PROGRAMS = $(BUILD)/postmulti-lua $(BUILD)/postmulti/core.so
 
-.PHONY: all core check $(SUITES) asan ubsan lint lint-lua lint-c lint-shell lint-man install uninstall dist clean help \
+.PHONY: all core check $(SUITES) stage asan ubsan lint lint-lua lint-c lint-shell lint-man install uninstall dist clean help \
 	FORCE
-all: $(PROGRAMS) $(BUILD)/postmulti.script
+all: $(PROGRAMS) $(BUILD)/postmulti.script $(BUILD)/compiled/stamp
 
 core: $(BUILD)/postmulti/core.so
 
@@ -114,6 +114,11 @@ $(BUILD)/postmulti.script: scripts/postmulti $(BUILD)/build.h
 	sed '1s,^#!.*,#!$(BINDIR)/postmulti-lua,' scripts/postmulti >$@
 	chmod 755 $@
 
+# The Lua modules once more, compiled: see src/loader.h.
+$(BUILD)/compiled/stamp: $(LUA_FILES:%=lua/%) $(BUILD)/postmulti-lua scripts/compile
+	$(BUILD)/postmulti-lua scripts/compile lua '$(LUADIR)' $(BUILD)/compiled $(LUA_FILES)
+	@touch $@
+
 # Tests. POSTMULTI_BUILD tells them which build is meant.
 export POSTMULTI_BUILD = $(BUILD)
 
@@ -141,10 +146,13 @@ parity: core
 	@for script in $(PARITY_SCRIPTS); do echo "$$script"; $(RUN_LUA) $$script || exit 1; done
 
 # Side by side with the stock command: see tests/compat/run.
-compat: all
-	rm -rf $(BUILD)/stage
-	$(MAKE) -s install SBINDIR=/usr/sbin DESTDIR=$(CURDIR)/$(BUILD)/stage
+compat: stage
 	tests/compat/run --ours $(BUILD)/stage
+
+# The command in the stock one's place, for a sandbox.
+stage: all
+	@rm -rf $(BUILD)/stage
+	@$(MAKE) -s install SBINDIR=/usr/sbin DESTDIR=$(CURDIR)/$(BUILD)/stage
 
 # A build of its own for each sanitizer. A stock interpreter needs the library loaded first; it does
 # not give back everything at its end, so leaks are looked for in the programs of tests/fault only.

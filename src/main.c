@@ -22,6 +22,7 @@
 #include "bind.h"
 #include "build.h"
 #include "interrupt.h"
+#include "loader.h"
 #include "prompt.h"
 #include "sys.h"
 
@@ -260,7 +261,10 @@ static void open_libraries(lua_State *L)
 	lua_getfield(L, -1, "preload");
 	lua_pushcfunction(L, luaopen_postmulti_core);
 	lua_setfield(L, -2, "postmulti.core");
+	lua_pushcfunction(L, luaopen_postmulti_loader);
+	lua_setfield(L, -2, "postmulti.loader");
 	lua_pop(L, 2);
+	loader_install(L, BUILD_LUADIR "/postmulti");
 }
 
 /* set_arg - the global table `arg`, as lua(1) has it */

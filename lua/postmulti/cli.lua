@@ -225,6 +225,19 @@ local function absolute(core, path)
   return require("postmulti.names").normalize(core.working_directory() .. "/" .. path)
 end
 
+---The line to report when a traceback begins with a module that could not be loaded: not a bug, but a system without
+---memory or descriptors, or half an installation.
+---@param traced any
+---@return string|nil
+local function unloadable(traced)
+  local first, rest = tostring(traced):gsub("^[^:\n]+:%d+: ", ""):match "^([^\n]*)\n?([^\n]*)"
+  if first:find "^error loading module" then
+    return first .. " " .. rest:match "^%s*(.-)$"
+  end
+  local module = first:match "^module '(.-)' not found:"
+  return module and "the Lua module " .. module .. " cannot be found or read; install postmulti-lua again"
+end
+
 ---@param argv string[]  [0] is the command itself
 ---@return integer status
 function M.main(argv)
@@ -249,7 +262,12 @@ function M.main(argv)
     run.report(result.kind == "unsafe" and "warning" or "fatal", result.message)
     return result.kind == "unsafe" and M.status.unsafe or M.status.failure
   end
-  io.stderr:write(run.program, ": fatal: this is a bug in postmulti-lua, please report it: ", result, "\n")
+  local unloaded = unloadable(result)
+  if unloaded then
+    run.report("fatal", unloaded)
+  else
+    io.stderr:write(run.program, ": fatal: this is a bug in postmulti-lua, please report it: ", result, "\n")
+  end
   return M.status.failure
 end
 

@@ -14,6 +14,10 @@ local M = {}
 ---| "changed"    # another program changed the file meanwhile; run the command again
 ---| "system"     # the operating system refused; `errno` tells why
 ---| "unsafe"     # done, but not known to be on disk
+---| "untrusted"  # a hook, command or config.lua of the site that is not loaded: others can write it, or it is wrong
+---| "vetoed"     # a before_* hook refused; nothing was changed
+---| "hook"       # an after_* hook failed: create is undone, any other action is done
+---| "interrupted" # by a signal
 
 ---@class postmulti.Error
 ---@field kind postmulti.Kind
@@ -70,11 +74,28 @@ function M.check(value, reason, errno, ...)
   return value, reason, errno, ...
 end
 
+local ENOENT, ENOTDIR = 2, 20
+
+---Pass on what core.stat, list or read_file found, or nil when there is no such thing; raise when that cannot be told.
+---@generic T
+---@param value T|nil
+---@param reason string?
+---@param errno integer?
+---@return T|nil
+function M.if_exists(value, reason, errno)
+  if value == nil and errno ~= ENOENT and errno ~= ENOTDIR then
+    M.throw("system", reason or "unknown failure", { errno = errno })
+  end
+  return value
+end
+
 ---Is VALUE an error of ours?
 ---@param value any
 ---@return boolean
 function M.is(value)
-  return getmetatable(value) == Error
+  local meta = getmetatable(value)
+  -- The C core makes those of signals.
+  return meta == Error or type(meta) == "table" and meta.__name == Error.__name
 end
 
 return M

@@ -46,7 +46,8 @@ M.keys = known_keys()
 ---@field primary postmulti.Instance
 ---@field command string[]|nil          postfix: the command and its operands
 ---@field exit postmulti.Exit|nil       after_postfix: how it ended
-local FIELDS = { "action", "phase", "host", "instance", "args", "primary", "command", "exit" }
+---@field changed boolean|nil           after_*: false when there was nothing to do
+local FIELDS = { "action", "phase", "host", "instance", "args", "primary", "command", "exit", "changed" }
 
 local Event = {}
 
@@ -105,7 +106,9 @@ Hooks.__index = Hooks
 ---@param host postmulti.Host
 ---@return postmulti.Hooks
 function M.load(host)
-  local self = setmetatable({ host = host, list = {}, active = {}, files = site.files(host, "hooks.d") }, Hooks)
+  local self = setmetatable({
+    host = host, list = {}, active = {}, undone = setmetatable({}, { __mode = "k" }), files = site.files(host, "hooks.d"),
+  }, Hooks)
   for word in (os.getenv(ACTIVE) or ""):gmatch "%S+" do
     self.active[word] = true
   end
@@ -122,7 +125,7 @@ end
 ---@param host postmulti.Host
 ---@return postmulti.Hooks
 function M.none(host)
-  return setmetatable({ host = host, list = {}, active = {}, files = {} }, Hooks)
+  return setmetatable({ host = host, list = {}, active = {}, undone = {}, files = {} }, Hooks)
 end
 
 ---Is there a hook of this action?
@@ -206,15 +209,40 @@ function Hooks:before(event, transaction)
         throw("vetoed", event, "%s of %s is vetoed: %s", reason)
       end
     end
-    local undo = hook.functions["undo_" .. event.action]
-    if transaction and undo then
-      transaction:on_undo(function()
-        local ok, reason = self:call(hook, "undo", event)
-        if not ok then
-          errors.throw("hook", reason --[[@as string]])
-        end
-      end)
+    self:enlist(hook, event, transaction)
+  end
+end
+
+---A hook takes part in a transaction: its undo_* is called, once, when that is undone.
+---@param hook postmulti.Hook
+---@param event postmulti.Event
+---@param transaction postmulti.Transaction|nil
+function Hooks:enlist(hook, event, transaction)
+  if not transaction or not hook.functions["undo_" .. event.action] then
+    return
+  end
+  local undone = self.undone[event]
+  if not undone then
+    undone = {}
+    self.undone[event] = undone
+  end
+  transaction:on_undo(function()
+    if not undone[hook] then
+      undone[hook] = true
+      local ok, reason = self:call(hook, "undo", event)
+      if not ok then
+        errors.throw("hook", reason --[[@as string]])
+      end
     end
+  end)
+end
+
+---The action itself is done. What comes later is undone first: so the undo_* find what the action made still there.
+---@param event postmulti.Event
+---@param transaction postmulti.Transaction
+function Hooks:acted(event, transaction)
+  for _, hook in ipairs(self.list) do
+    self:enlist(hook, event, transaction)
   end
 end
 

@@ -1,10 +1,16 @@
 --- A host: the primary instance, its secondaries, and what can be done with them.
 
 local Claims = require "postmulti.claims"
+local environment = require "postmulti.environment"
 local errors = require "postmulti.errors"
+local evaluation = require "postmulti.evaluation"
+local guard = require "postmulti.guard"
+local hooks = require "postmulti.hooks"
 local instance = require "postmulti.instance"
-local parameters = require "postmulti.parameters"
+local nesting = require "postmulti.nesting"
+local primary = require "postmulti.primary"
 local selection = require "postmulti.selection"
+local site = require "postmulti.site"
 
 ---@class postmulti.Host
 ---@field core postmulti.core
@@ -13,6 +19,10 @@ local selection = require "postmulti.selection"
 ---@field primary postmulti.Instance
 ---@field defaults postmulti.Defaults
 ---@field lock_timeout number       seconds to wait for another command
+---@field site_directory string     /etc/postmulti
+---@field share_directory string    PREFIX/share/postmulti
+---@field config postmulti.Config   what config.lua says
+---@field dry_run boolean           nothing is changed, what would be done is reported
 ---@field private table postmulti.Instance[]|nil
 local Host = {}
 Host.__index = Host
@@ -27,6 +37,11 @@ local function ignore() end
 ---  interest to a log; default: nobody
 ---@field lock_timeout number?      seconds to wait for another command, default 30
 ---@field verbose boolean?          make the Postfix programs that are run verbose
+---@field dry_run boolean?          change nothing, check everything, and report what would be done
+---@field hooks boolean?            false: without hooks
+---@field log (fun(line: string))?  told each thing that was done, once it cannot be undone any more
+---@field site_directory string?    default: as built, /etc/postmulti
+---@field share_directory string?   default: as built, PREFIX/share/postmulti
 ---@field core postmulti.core?      for tests: what stands in for the C core
 
 ---Open the host whose primary instance is in config_directory.
@@ -39,10 +54,21 @@ function M.open(options)
     core = core,
     config_directory = options.config_directory or core.build.config_directory,
     report = options.report or ignore,
-    lock_timeout = options.lock_timeout or 30,
+    log = options.log or ignore,
     verbose = options.verbose,
+    dry_run = options.dry_run or false,
+    site_directory = options.site_directory or core.build.sysconf_directory,
+    share_directory = options.share_directory or core.build.share_directory,
   }, Host)
-  self.defaults = parameters.defaults(core)
+  self.config = site.config(self)
+  self.lock_timeout = options.lock_timeout or self.config.lock_timeout or 30
+  if options.hooks == false then
+    self.hooks = hooks.none(self)
+  end
+  if self.dry_run then
+    self.core = require("postmulti.dry_run").new(core, function(text) self.report("info", text, true) end)
+  end
+  self.defaults = evaluation.defaults(core)
   self.remarked = {}
   self:reload()
   return self
@@ -62,7 +88,7 @@ end
 
 ---Read the primary again and forget the instances: after this, what other programs changed is seen.
 function Host:reload()
-  local values, remarks = parameters.primary(self.core, self.config_directory, self.defaults)
+  local values, remarks = primary.read(self.core, self.config_directory, self.defaults)
   if not values then
     errors.raise("damaged", "%s", remarks)
   end
@@ -72,6 +98,30 @@ function Host:reload()
   self.table = nil
   self.claims = nil
   self:remark(remarks)
+end
+
+---Read everything again; the objects that scripts hold stay what they are, with new fields.
+---@param directories string[]?  the secondaries, where the primary's main.cf does not say it yet
+function Host:refresh(directories)
+  local known = { [self.config_directory] = self.primary }
+  for _, one in ipairs(self.table or {}) do
+    known[one.config_directory] = one
+  end
+  self:reload()
+  self.directories = directories or self.directories
+  for index, fresh in ipairs(self:load()) do
+    local old = known[fresh.config_directory]
+    if old then
+      for name in pairs(old) do
+        old[name] = nil
+      end
+      for name, value in pairs(fresh) do
+        old[name] = value
+      end
+      self.table[index] = old
+    end
+  end
+  self.primary = self.table[1]
 end
 
 ---Claim the directories that all instances share, and find out that they exist.
@@ -125,6 +175,7 @@ end
 ---@class postmulti.Filter: postmulti.Selector
 ---@field enabled boolean?
 ---@field damaged boolean?
+---@field running boolean?
 ---@field match (fun(instance: postmulti.Instance): boolean)?
 
 ---The instances that a filter means, in order; without one, all.
@@ -140,6 +191,7 @@ function Host:instances(filter)
       local one = list[index]
       if (filter.enabled == nil or one.enabled == filter.enabled)
         and (filter.damaged == nil or (one.damage ~= nil) == filter.damaged)
+        and (filter.running == nil or (not one.damage and one:is_running()) == filter.running)
         and (not filter.match or filter.match(one)) then
         return one
       end
@@ -165,9 +217,91 @@ end
 ---@return any  what FUNC returns
 function Host:transaction(func, is_single)
   if self.current then
-    return func(self.current)
+    return self.current:part(func)
+  end
+  if not self.dry_run then
+    self:load_hooks()
   end
   return require("postmulti.transaction").run(self, func, is_single)
+end
+
+---The hooks, loaded when they are needed first: one that cannot be loaded stops everything that changes something.
+---@return postmulti.Hooks
+function Host:load_hooks()
+  if not self.hooks then
+    self.hooks = hooks.load(self)
+  end
+  return self.hooks
+end
+
+local function copy(source)
+  local result = {}
+  for name, value in pairs(source or {}) do
+    result[name] = value
+  end
+  return result
+end
+
+---The instance that an action is about, before it is done.
+local function subject(host, command, args)
+  if command.plan then
+    return instance.planned(host, command.plan(host, args))
+  end
+  return args.instance or host.primary
+end
+
+---Give a new instance what config.lua says.
+local function apply_config(host, new)
+  if host.config.settings then
+    new:set(host.config.settings)
+  end
+  if host.config.services then
+    new:edit_services(host.config.services)
+  end
+end
+
+---One action with its hooks.
+---@private
+function Host:perform(transaction, command, args)
+  local name, with = command.name, self:load_hooks()
+  local event = with:event(name, nil, copy(args))
+  if with:any(name) or name == "create" then
+    event.instance = subject(self, command, event.args)
+  end
+  local plan = event.instance
+  local is_new = name == "create" and not self.core.stat(plan.config_directory .. "/main.cf")
+  if self.dry_run then
+    for _, hook in ipairs(with.list) do
+      if with:any(name) then
+        self.report("info", ("would call the hook %s"):format(hook.path), true)
+      end
+    end
+  elseif with:any(name) then
+    with:before(event, transaction)
+  end
+  local result = command.run(self, transaction, event.args)
+  event.changed = result ~= false
+  if command.plan then
+    event.instance = result
+  end
+  if is_new then
+    apply_config(self, result)
+  end
+  local label = (event.instance or args.instance or self.primary):label()
+  if event.changed then
+    transaction:afterward(function()
+      self.log(("%s%s %s"):format(self.dry_run and "would " or "", name, label))
+    end)
+  end
+  if with:any(name) and not self.dry_run then
+    with:acted(event, transaction)
+    if name == "create" then
+      with:after_inside(event)
+    else
+      transaction:afterward(function() return with:after(event) end)
+    end
+  end
+  return result
 end
 
 ---Each life-cycle action is a module of its own, postmulti.command.NAME, with run(host, transaction, args).
@@ -176,9 +310,85 @@ end
 ---@return any
 function Host:act(name, args)
   local command = require("postmulti.command." .. name)
+  local is_single = command.is_single and not self:load_hooks():any(name)
   return self:transaction(function(transaction)
-    return command.run(self, transaction, args)
-  end, command.is_single)
+    return self:perform(transaction, command, args)
+  end, is_single)
+end
+
+-- Children --------------------------------------------------------------------
+
+---What a child within a transaction is told.
+local function child_environment(host, holder)
+  local delta = host.hooks and host.hooks:environment() or {}
+  delta[nesting.variable] = holder and holder.path
+  return delta
+end
+
+---Run a program. Within a transaction it finds everything done so far in the files, and may itself be a command that
+---takes the host's lock.
+---@param argv string[]
+---@param delta table<string, string|false>  of the environment
+---@param command { capture: boolean?, time_limit: number?, input: string?, environment: table?, harmless: boolean?, directory: string? }
+---@return postmulti.Exit
+---@private
+function Host:spawn(argv, delta, command)
+  local transaction, holder = self.current, nil
+  if transaction and not self.dry_run then
+    transaction:publish()
+    holder = nesting.open(self)
+  end
+  for _, more in ipairs { child_environment(self, holder), command.environment or {} } do
+    for name, value in pairs(more) do
+      delta[name] = value
+    end
+  end
+  local stream = command.capture and "capture" or "inherit"
+  local result = table.pack(self.core.run(argv, {
+    environment = delta,
+    stdout = stream,
+    stderr = stream,
+    input = command.input,
+    directory = command.directory,
+    time_limit = guard.child_limit(command.time_limit),
+    harmless = self.dry_run and command.harmless or nil,
+  }))
+  if holder then
+    nesting.close(holder, self.lock_timeout)
+    transaction:absorb()
+  end
+  return (errors.check(table.unpack(result, 1, result.n)))
+end
+
+---Run a program that concerns no instance in particular, for the primary.
+---@param command { [integer]: string, capture: boolean?, time_limit: number?, input: string?, environment: table?, harmless: boolean?, directory: string? }
+---@return postmulti.Exit
+function Host:run(command)
+  return self:spawn(table.move(command, 1, #command, 1, {}), environment.context(self.primary), command)
+end
+
+---A child is about to be started that is not waited for at once.
+---@return table<string, string> environment
+---@private
+function Host:begin_background()
+  if self.current and not self.background and not self.dry_run then
+    self.current:publish()
+    self.background = nesting.open(self)
+  end
+  return child_environment(self, self.background)
+end
+
+---Wait for what such children do to instances.
+---@private
+function Host:end_background()
+  local holder = self.background
+  if holder then
+    self.background = nil
+    nesting.close(holder, self.lock_timeout)
+    if self.current then
+      self.current:absorb()
+    end
+  end
 end
 
 ---Make this host ready for more than one instance: multi_instance_wrapper and multi_instance_enable of the primary.
@@ -200,6 +410,16 @@ end
 ---@param args postmulti.CreateArgs
 ---@return postmulti.Instance
 function Host:create(args)
+  local config = self.config
+  args = copy(args)
+  args.place = args.place and next(args.place) and args.place or config.place
+  args.group = args.group or config.group
+  local name = args.name
+  for parameter, template in pairs(config.directories or {}) do
+    if not args[parameter] and name then
+      args[parameter] = template:gsub("{name}", (name:gsub("%%", "%%%%")))
+    end
+  end
   return self:act("create", args)
 end
 
@@ -207,6 +427,8 @@ end
 ---@param args postmulti.CreateArgs  no queue_directory and data_directory: main.cf has them
 ---@return postmulti.Instance
 function Host:import(args)
+  args = copy(args)
+  args.place = args.place and next(args.place) and args.place or self.config.place
   return self:act("import", args)
 end
 

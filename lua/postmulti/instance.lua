@@ -64,6 +64,20 @@ function M.read(host, directory)
   return self
 end
 
+---An instance that does not exist yet, as a hook sees it before it is made.
+---@param host postmulti.Host
+---@param fields table
+---@return postmulti.Instance
+function M.planned(host, fields)
+  local self = setmetatable(fields, Instance)
+  self.host = host
+  self.enabled = false
+  self.is_primary = false
+  self.is_readable = false
+  self.damage = ("%s does not exist yet"):format(self.name or self.config_directory)
+  return self
+end
+
 ---How messages call it: its name, or its directory.
 ---@return string
 function Instance:label()
@@ -205,41 +219,39 @@ end
 -- Processes -------------------------------------------------------------------
 
 ---Run a program in the context of this instance (postmulti -x) and wait for it.
----@param command { [integer]: string, capture: boolean?, time_limit: number?, input: string?, environment: table? }
+---@param command { [integer]: string, capture: boolean?, time_limit: number?, input: string?, environment: table<string, string|false>?, harmless: boolean?, directory: string? }
+---  harmless: it changes nothing, so that it is run in a dry run, too
 ---@return postmulti.Exit
 function Instance:run(command)
   self:check()
-  return self:spawn(command, environment.context(self))
+  return self.host:spawn(table.move(command, 1, #command, 1, {}), environment.context(self), command)
 end
 
----Run a postfix(1) command for this instance alone (postmulti -p).
+---Run a postfix(1) command for this instance alone (postmulti -p), with the hooks before_postfix and after_postfix.
 ---@param command { [integer]: string, capture: boolean?, time_limit: number? }
 ---@return postmulti.Exit
 function Instance:postfix(command)
   self:check()
-  local argv = table.move(command, 1, #command, 3, {
-    self.host.parameters.command_directory .. "/postfix", "--",
-    capture = command.capture, time_limit = command.time_limit,
-  })
-  return self:spawn(argv, environment.postfix(self))
-end
-
----@param command table
----@param delta table<string, string|false>
----@return postmulti.Exit
----@private
-function Instance:spawn(command, delta)
-  for name, value in pairs(command.environment or {}) do
-    delta[name] = value
+  local host = self.host
+  local operands = table.move(command, 1, #command, 1, {})
+  local hooks = host:load_hooks()
+  local event = not host.dry_run and hooks:any "postfix" and hooks:event("postfix", self, command)
+  if event then
+    event.command = operands
+    hooks:before(event)
   end
-  local stream = command.capture and "capture" or "inherit"
-  return (errors.check(self.host.core.run(table.move(command, 1, #command, 1, {}), {
-    environment = delta,
-    stdout = stream,
-    stderr = stream,
-    input = command.input,
-    time_limit = command.time_limit,
-  })))
+  local exit = host:spawn(table.move(operands, 1, #operands, 3, {
+    host.parameters.command_directory .. "/postfix", "--",
+  }), environment.postfix(self), command)
+  if event then
+    event.exit = exit
+    local problem = hooks:after(event)
+    if problem then
+      problem.result = exit
+      error(problem, 0)
+    end
+  end
+  return exit
 end
 
 return M

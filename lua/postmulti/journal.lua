@@ -8,7 +8,7 @@ local errors = require "postmulti.errors"
 local names = require "postmulti.names"
 
 ---@class postmulti.Record
----@field op "directory"|"file"|"edit"|"primary"|"remove"|"set-permissions"|"done"
+---@field op "directory"|"file"|"lock"|"edit"|"primary"|"remove"|"set-permissions"|"done"
 ---@field path string
 ---@field old string?    text of a file before an edit
 ---@field new string?    text of a file after it
@@ -78,18 +78,25 @@ function Journal:add(records)
     lines[index] = M.encode(record)
   end
   self.count = self.count + 1
-  if self.count == 1 then
+  if self.count == 1 or not self.is_made then
+    self.is_made = true
     errors.check(self.core.make_path(self.directory, { mode = tonumber("700", 8) }))
   end
   local path = ("%s/%06d"):format(self.directory, self.count)
-  errors.check(self.core.create_file(path, table.concat(lines), { mode = tonumber("600", 8), replace = true }))
+  local made, reason, errno = self.core.create_file(path, table.concat(lines), { mode = tonumber("600", 8),
+    replace = true })
+  if not made then
+    -- It may be there, but not be known to be on disk: then it must not count.
+    self.core.unlink(path)
+    errors.check(made, reason, errno)
+  end
 end
 
 ---The names of its files, in order.
 ---@return string[]
 local function files(journal)
   local found = {}
-  for _, one in ipairs(journal.core.list(journal.directory) or {}) do
+  for _, one in ipairs(errors.if_exists(journal.core.list(journal.directory)) or {}) do
     found[#found + 1] = one.name
   end
   return found
@@ -98,7 +105,7 @@ end
 ---Everything that an interrupted transaction was about to do, in order.
 ---@return postmulti.Record[]|nil records  nil: none was interrupted
 function Journal:read()
-  if not self.core.stat(self.directory) then
+  if not errors.if_exists(self.core.stat(self.directory)) then
     return nil
   end
   local records = {}
@@ -111,6 +118,46 @@ function Journal:read()
     end
   end
   return records
+end
+
+---The number of the last file on disk.
+---@return integer
+function Journal:last()
+  local last = 0
+  for _, name in ipairs(files(self)) do
+    last = math.max(last, tonumber(name:match "^%d+$") or 0)
+  end
+  return last
+end
+
+---Go on with the journal that another process has begun. @return integer its number of files
+---@return integer
+function Journal:join()
+  self.count = self:last()
+  return self.count
+end
+
+---What another process has added since we added something.
+---@return postmulti.Record[]
+function Journal:read_on()
+  local records, last = {}, self:last()
+  for number = self.count + 1, last do
+    local text = errors.if_exists(self.core.read_file(("%s/%06d"):format(self.directory, number)))
+    for line in (text or ""):gmatch "[^\n]+" do
+      records[#records + 1] = M.decode(line)
+    end
+  end
+  self.count = math.max(self.count, last)
+  return records
+end
+
+---Forget the newest, down to a number of files.
+---@param count integer
+function Journal:rewind(count)
+  for number = self:last(), count + 1, -1 do
+    errors.if_exists(self.core.unlink(("%s/%06d"):format(self.directory, number)))
+  end
+  self.count = count
 end
 
 ---Forget everything, oldest first: what says that the transaction was completed is last, and stays true until then.

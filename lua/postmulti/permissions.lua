@@ -162,7 +162,7 @@ function M.apply(core, instance, plan, options)
     local base = instance[object.base]
     local path = object.path and base .. "/" .. object.path or base
     local mode = object.mode
-    local stat = (object.optional or keep_tighter) and core.stat(path)
+    local stat = (object.optional or keep_tighter) and errors.if_exists(core.stat(path))
     if stat and keep_tighter and object.base == "config_directory" and is_tighter(stat.mode, mode) then
       mode = nil
     end

@@ -5,6 +5,8 @@ local remains = require "postmulti.remains"
 
 local M = {}
 
+local ENOENT = 2
+
 ---The settings in a text of main.cf, last one winning.
 ---@param core postmulti.core
 ---@param text string
@@ -18,14 +20,33 @@ function M.settings(core, text, path)
   return raw
 end
 
+---Take away the PATH.tmp that a killed process has left. One that is in use stays.
+---@param host postmulti.Host
+---@param path string
+function M.sweep(host, path)
+  local core, temporary = host.core, path .. ".tmp"
+  if not core.stat(temporary, false) then
+    return
+  end
+  local edit, _, errno = core.edit(path, { timeout = 0 })
+  if edit then
+    edit:rollback()
+  elseif errno == ENOENT then
+    -- There is no file yet, so nobody but a command of ours, which holds the host's lock, has a use for it.
+    local lock = core.lock(temporary, { timeout = 0 })
+    if lock then
+      core.unlink(temporary)
+      lock:release()
+    end
+  end
+end
+
 ---Put the old text back, unless somebody else has changed the file since.
 local function restore(host, record)
   local core = host.core
   local edit, reason, errno = core.edit(record.path, { timeout = host.lock_timeout })
   if not edit then
-    if core.stat(record.path) then
-      errors.check(edit, reason, errno)
-    end
+    errors.if_exists(edit, reason, errno)
     return
   end
   local guard <close> = edit
@@ -40,8 +61,13 @@ local undo = {
   edit = restore,
   primary = restore,
 
+  lock = function(host, record)
+    M.sweep(host, record.path)
+  end,
+
   file = function(host, record)
-    local text = host.core.read_file(record.path)
+    M.sweep(host, record.path)
+    local text = errors.if_exists(host.core.read_file(record.path))
     if text == record.new then
       errors.check(host.core.unlink(record.path))
     elseif text then

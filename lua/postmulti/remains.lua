@@ -6,6 +6,8 @@
 
 local M = {}
 
+local ENOENT = 2
+
 -- Directories that hold messages (postsuper(1), qmgr(8), postdrop(1)).
 local MAIL = { "maildrop", "incoming", "active", "deferred", "hold", "corrupt", "saved" }
 
@@ -25,8 +27,15 @@ local DATA = {
   "^smtpd?_scache%.[%w]+$", "^lmtp_scache%.[%w]+$", "^postscreen_cache%.[%w]+$", "^verify_cache%.[%w]+$",
 }
 
--- Where Debian copies system files to, for services that run in a chroot.
+-- Where Debian copies system files to, for services that run in a chroot. What has no original of the same name: a
+-- link to the time zone, name service libraries one level up, and the links by which OpenSSL finds certificates.
 local CHROOT = { "dev", "etc", "lib", "usr" }
+local COPIES = {
+  dev = { "^u?random$", "^null$" },
+  etc = { "/%x%x%x%x%x%x%x%x%.r?%d+$" },
+  lib = { "^libnss_[%w_]+%.so[%.%d]*$" },
+  usr = { "^lib/zoneinfo/localtime$", "/%x%x%x%x%x%x%x%x%.r?%d+$" },
+}
 
 ---Why a queue cannot be thrown away: there is mail in it, or that cannot be told.
 ---@param core postmulti.core
@@ -34,8 +43,9 @@ local CHROOT = { "dev", "etc", "lib", "usr" }
 ---@return string|nil reason  "there is mail in its queue: 2 in deferred, 1 in hold"; nil: no mail
 function M.mail(core, queue_directory)
   local found = {}
-  if not core.stat(queue_directory) then
-    return nil
+  local _, unknown, errno = core.stat(queue_directory)
+  if unknown then
+    return errno ~= ENOENT and "whether there is mail in its queue cannot be told: " .. unknown or nil
   end
   for _, name in ipairs(MAIL) do
     local count, reason = core.count_files(queue_directory, name)
@@ -60,10 +70,13 @@ local function keep_foreign(core, top)
   return function(relative, kind)
     if kind == "directory" then
       return false
-    elseif top == "dev" then
-      return not (relative == "random" or relative == "urandom" or relative == "null")
     end
-    return (kind ~= "file" and kind ~= "link") or core.stat("/" .. top .. "/" .. relative) == nil
+    for _, pattern in ipairs(COPIES[top]) do
+      if relative:find(pattern) then
+        return false
+      end
+    end
+    return top == "dev" or (kind ~= "file" and kind ~= "link") or core.stat("/" .. top .. "/" .. relative) == nil
   end
 end
 

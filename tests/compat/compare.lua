@@ -23,6 +23,8 @@ local TOOLS = {}
 for name in ("rmdir mkdir cp mv chown chgrp chmod find rm ln test touch cmp sed"):gmatch "%S+" do
   TOOLS[name] = true
 end
+--- Said or not, as the machine is quick or slow.
+local WAITING = ": waiting for the Postfix mail system"
 local LEVELS = { fatal = true, error = true, warning = true, panic = true }
 local PRIORITY = { [2] = "fatal", [3] = "error", [4] = "warning", [6] = "note" }
 
@@ -51,6 +53,40 @@ local function level_names(set)
   return list[1] and table.concat(list, " ") or set.note and "note" or "none"
 end
 
+--- glob_pattern - a Lua pattern for text in which * stands for anything
+local function glob_pattern(glob)
+  return "^" .. glob:gsub("[^%w%s*]", "%%%0"):gsub("%*", ".*") .. "$"
+end
+
+--- reasons_load - the rows of reasons.txt
+local function reasons_load()
+  local rows = {}
+  local path = package.searchpath("compare", package.path):gsub("compare%.lua$", "reasons.txt")
+  for line in io.lines(path) do
+    local id, stock, ours = line:match "^([%w-]+) | (.-) | (.+)$"
+    if id then
+      rows[#rows + 1] = { id = id, patterns = { glob_pattern(stock), glob_pattern(ours) } }
+    end
+  end
+  return rows
+end
+local REASONS = reasons_load()
+
+--- reason_read - which error was reported; "unknown" when it is none of reasons.txt
+local function reason_read(outcome)
+  local reason
+  for _, line in ipairs(lines(outcome.stderr)) do
+    local text = not reason and line:match "^%S*postmulti[%w-]*: fatal: (.*)$"
+    for _, row in ipairs(text and REASONS or {}) do
+      if text:find(row.patterns[1]) or text:find(row.patterns[2]) then
+        reason = row.id
+        break
+      end
+    end
+  end
+  return reason or "unknown"
+end
+
 --- messages_read - levels of our command's kind of message, and the lines of other programs
 ---@param outcome table
 ---@return string levels
@@ -66,7 +102,7 @@ local function messages_read(outcome)
       levels[outcome.status == 0 and "warning" or "fatal"] = true
     elseif program and OWN[program] then
       levels[LEVELS[level] and level or "note"] = true
-    elseif line ~= "(no newline at end of file)" and not line:find(": waiting for the Postfix mail system", 1, true) then
+    elseif line ~= "(no newline at end of file)" and not line:find(WAITING, 1, true) then
       others[#others + 1] = (line:gsub("PID: %d+", "PID: N"):gsub("%[%d+%]", "[N]"))
     end
   end
@@ -200,8 +236,7 @@ end
 
 --- glob_matches - whether a line is what a declared difference describes
 local function glob_matches(difference, line)
-  local pattern = difference.glob:gsub("[^%w%s*]", "%%%0"):gsub("%*", ".*")
-  return line:sub(1, 1) == difference.side and line:sub(2):find("^" .. pattern .. "$") ~= nil
+  return line:sub(1, 1) == difference.side and line:sub(2):find(glob_pattern(difference.glob)) ~= nil
 end
 
 --- read - a side's result in the form that is compared
@@ -212,6 +247,7 @@ local function read(result)
     steps[number] = {
       status = tostring(outcome.status),
       messages = levels,
+      reason = reason_read(outcome),
       log = log_read(outcome),
       stdout = lines(outcome.stdout),
       script = others,
@@ -230,7 +266,11 @@ end
 ---@return string[] met IDs of declared differences that are there
 local function compare_step(step, stock, ours, settled)
   local complaints, met = {}, {}
-  for _, field in ipairs { "status", "messages", "log" } do
+  local compared = { "status", "messages", "log" }
+  if stock.reason ~= "unknown" and ours.messages:find "fatal" then
+    compared[#compared + 1] = "reason"
+  end
+  for _, field in ipairs(compared) do
     local expected
     for _, difference in ipairs(step.differences) do
       if difference.field == field then

@@ -21,7 +21,8 @@
 -- what it consists in:
 --
 --     ~ ID status: 1 -> 0         also messages: and log:, whose values are
---     ~ ID messages: fatal -> none    none, note, or of fatal, error, warning
+--     ~ ID messages: fatal -> none    none, note, or of fatal, error, warning;
+--     ~ ID reason: usage -> json-without-l    and reason: (see reasons.txt)
 --     ~ ID tree: -GLOB            a line that only stock has (+ only ours);
 --     ~ ID stdout: +GLOB          also script:; * stands for anything
 --
@@ -54,7 +55,7 @@ local M = {}
 ---@field releases string
 ---@field steps Step[]
 
-local VALUES = { status = true, messages = true, log = true }
+local VALUES = { status = true, messages = true, log = true, reason = true }
 local LINES = { tree = true, stdout = true, script = true }
 
 --- parse_difference - the text after "~ "; nil when it has no sense

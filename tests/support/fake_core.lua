@@ -12,6 +12,13 @@ local M = {}
 
 local EIO = 5
 
+---The settings of Debian 12, whatever release the tree was built on.
+local BUILD = {
+  config_directory = "/etc/postfix", command_directory = "/usr/sbin", daemon_directory = "/usr/lib/postfix/sbin",
+  data_directory = "/var/lib/postfix", mail_owner = "postfix", meta_directory = "/etc/postfix",
+  queue_directory = "/var/spool/postfix", setgid_group = "postdrop", shlib_directory = "/usr/lib/postfix",
+}
+
 ---@param files table<string, string>  their directories exist, too
 ---@return table fake  { core, files, directories, calls, fail_at, locked, exits }
 function M.new(files)
@@ -70,6 +77,7 @@ function M.new(files)
     return value
   end })
   fake.core = core
+  core.build = setmetatable(BUILD, { __index = real.build })
 
   function core.stat(path)
     if fake.files[path] then
@@ -252,6 +260,8 @@ function M.new(files)
     return failing("sync", path)
   end
 
+  function core.hold_interrupts() end
+  function core.check_interrupt() end
   function core.effective_uid() return 0 end
   function core.hostname() return "mail.example.com" end
 

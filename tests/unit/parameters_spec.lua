@@ -3,6 +3,7 @@
 local real = require "postmulti.core"
 local globals = require "postmulti.globals"
 local parameters = require "postmulti.parameters"
+local read_primary = require("postmulti.primary").read
 
 local BUILD = {
   config_directory = "/etc/postfix", command_directory = "/usr/sbin", daemon_directory = "/usr/lib/postfix/sbin",
@@ -61,7 +62,7 @@ end
 
 local function primary(text, postconf, hostname)
   local core = fake_core({ ["/etc/postfix/main.cf"] = text }, postconf, hostname)
-  return parameters.primary(core, "/etc/postfix")
+  return read_primary(core, "/etc/postfix")
 end
 
 local POSTCONF = { status = 0, stdout = [[
@@ -210,7 +211,7 @@ multi_instance_enable = YES
   end)
 end)
 
-describe("parameters.primary", function()
+describe("primary.read", function()
   it("knows the defaults", function()
     local got, remarks = primary ""
     assert.are.same({
@@ -334,7 +335,7 @@ data =
   end)
 
   it("passes on why the file cannot be read", function()
-    local got, reason, kind = parameters.primary(fake_core {}, "/etc/postfix")
+    local got, reason, kind = read_primary(fake_core {}, "/etc/postfix")
     assert.is_nil(got)
     assert.are.equal("/etc/postfix/main.cf: No such file or directory", reason)
     assert.are.equal("missing", kind)

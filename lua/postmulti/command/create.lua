@@ -37,7 +37,7 @@ end
 
 ---Is PATH a regular file, links followed?
 local function is_file(core, path)
-  local stat = core.stat(path)
+  local stat = errors.if_exists(core.stat(path))
   return stat ~= nil and stat.type == "file"
 end
 
@@ -92,7 +92,7 @@ local function make_files(host, transaction, new, args)
     text = errors.check(core.edit_main(text, edits, path))
   end
   local master = config .. "/master.cf"
-  if not core.stat(master) then
+  if not errors.if_exists(core.stat(master)) then
     local prototype = meta .. "/master.cf.proto"
     local stat = errors.check(core.stat(prototype))
     local services = errors.check(core.read_file(prototype))
@@ -110,7 +110,7 @@ end
 local function has_files(host, config)
   local core = host.core
   local main, master = is_file(core, config .. "/main.cf"), is_file(core, config .. "/master.cf")
-  if core.stat(config .. "/main.cf", false) and not (main and master) then
+  if errors.if_exists(core.stat(config .. "/main.cf", false)) and not (main and master) then
     errors.raise("refused", "%s/main.cf exists without a master.cf; move it away, or add master.cf and use -e import",
       config)
   end
@@ -129,6 +129,19 @@ local function adopt(host, args, new)
     new[parameter] = found[parameter]
   end
   return found
+end
+
+---The instance as it will be, for whoever is asked before.
+---@param host postmulti.Host
+---@param args postmulti.CreateArgs
+---@return table fields
+function M.plan(host, args)
+  local name = args.name and names.instance_name(args.name)
+  local fields = { name = name, group = args.group and names.group_name(args.group) }
+  for parameter in pairs(M.operands) do
+    fields[parameter] = directory(host, args, parameter, name)
+  end
+  return fields
 end
 
 ---@param host postmulti.Host

@@ -46,7 +46,7 @@ end
 ---@param path string
 function M.require_separate(host, parameter, path)
   local core = host.core
-  local stat = core.stat(path)
+  local stat = errors.if_exists(core.stat(path))
   if not stat then
     return
   end
@@ -76,7 +76,7 @@ end
 ---Those of a directory and its parents that do not exist, outermost first.
 local function missing_directories(core, path)
   local list = {}
-  while path ~= "" and not core.stat(path) do
+  while path ~= "" and not errors.if_exists(core.stat(path)) do
     table.insert(list, 1, { op = "directory", path = path })
     path = path:match "^(.*)/[^/]*$"
   end
@@ -110,6 +110,7 @@ function M.identify(host, transaction, config_directory, args, now)
   local edits = common.identity_edits(args, now)
   if #edits > 0 then
     local path = config_directory .. "/main.cf"
+    transaction:declare { { op = "lock", path = path } }
     transaction:edit_file(path, function(text)
       return host.core.edit_main(text, edits, path)
     end)
@@ -121,7 +122,7 @@ local function planned_directories(core, one, objects)
   local records = {}
   for _, object in ipairs(objects) do
     local path = object.path and one[object.base] .. "/" .. object.path
-    if path and object.create and not core.stat(path) then
+    if path and object.create and not errors.if_exists(core.stat(path)) then
       records[#records + 1] = { op = "directory", path = path }
     end
   end

@@ -1,0 +1,188 @@
+-- postmulti.primary - the primary's parameters as the stock postmulti(1) process has them: see postmulti.globals
+
+local evaluation = require "postmulti.evaluation"
+local globals = require "postmulti.globals"
+
+local M = {}
+
+-- name -> { step, type, limits }, and all names in the order of evaluation
+local STEP, ORDER = {}, {}
+for _, step in ipairs(globals.steps) do
+  for name in step[3]:gmatch "%S+" do
+    STEP[name] = step
+    ORDER[#ORDER + 1] = name
+  end
+end
+
+---@class postmulti.PrimaryEvaluator
+---@field core postmulti.core
+---@field config_directory string
+---@field settings table<string, string>
+---@field defaults postmulti.Defaults
+local Evaluator = {}
+Evaluator.__index = Evaluator
+
+-- What $name sees in a value that is evaluated in step `number`.
+function Evaluator:lookup(name, number)
+  if self.settings[name] then
+    return self.settings[name]
+  end
+  local step = STEP[name]
+  if not step or step[1] >= number then
+    return nil
+  end
+  return self:default(name)
+end
+
+function Evaluator:expand(value, number)
+  return evaluation.expand(self.core, value, function(name) return self:lookup(name, number) end)
+end
+
+-- The default of a parameter that the process evaluates, not expanded.
+function Evaluator:default(name)
+  if name == "config_directory" then
+    return self.config_directory
+  elseif name == "mydomain" or name == "myhostname" then
+    local compute = name == "mydomain" and evaluation.default_domain or evaluation.default_hostname
+    return compute(self.core, self.settings, function(value) return self:expand(value, STEP.myhostname[1]) end)
+  end
+  return self.defaults:get(name)
+end
+
+---The value of a parameter as the process has it.
+---@param name string  one of postmulti.globals
+---@param number number?  of the step, default: that of the name
+---@return string|nil
+---@return string? reason
+---@return string? kind
+function Evaluator:value(name, number)
+  local raw = self.settings[name]
+  if not raw then
+    local reason, kind
+    raw, reason, kind = self:default(name)
+    if not raw then
+      return nil, reason or "no such parameter", kind or "defaults"
+    end
+  end
+  return self:expand(raw, number or STEP[name][1])
+end
+
+---The number of the step in which a parameter is evaluated.
+---@param name string
+---@return integer
+function Evaluator:step(name) -- luacheck: no self
+  return STEP[name][1]
+end
+
+-- What is wrong with a value, by the type of its step; nil: nothing. Most types are loaded when they are met.
+local function wrong_value(evaluator, name, value, step)
+  local type = step[2]
+  if type == "string" then
+    return nil
+  elseif type == "text" then
+    return value == "" and "must not be empty" or nil
+  end
+  return require("postmulti.check")[type](evaluator, name, value, step)
+end
+
+-- Refuse what the process would refuse in the parameters that main.cf sets, and in the one default that they can spoil:
+-- reason, kind; or nothing.
+local function refusal(evaluator, path)
+  for _, name in ipairs(ORDER) do
+    local raw = evaluator.settings[name] or (name == "syslog_name" and globals.defaults[name])
+    if raw then
+      local step = STEP[name]
+      local value, why, kind = evaluator:value(name)
+      local wrong = value and wrong_value(evaluator, name, value, step)
+      if wrong and (step[2] == "boolean" or step[2] == "number") and raw:find("$", 1, true) then
+        -- Of two such parameters of one step, which the table does not tell apart, one may see the other.
+        local all = evaluator:value(name, step[1] + 1)
+        wrong = (not all or wrong_value(evaluator, name, all, step)) and wrong
+      end
+      if not value or wrong then
+        return evaluation.complain(evaluator.core, path, name, value or raw, wrong or why), kind or "invalid"
+      end
+    end
+  end
+  return nil
+end
+
+local PRIMARY = {
+  "alternate_config_directories", "command_directory", "daemon_directory", "data_directory", "mail_owner",
+  "maillog_file", "meta_directory", "multi_instance_directories", "multi_instance_group", "multi_instance_name",
+  "multi_instance_wrapper", "myhostname", "postlog_service_name", "postmulti_control_commands",
+  "postmulti_start_commands", "postmulti_stop_commands", "queue_directory", "setgid_group", "shlib_directory",
+  "syslog_facility", "syslog_name",
+}
+
+---The primary's parameters as the postmulti process has them. Blanks are kept as main.cf has them.
+---@class postmulti.Primary
+---@field alternate_config_directories string
+---@field command_directory string
+---@field config_directory string           the directory asked for, whatever main.cf says
+---@field daemon_directory string
+---@field data_directory string
+---@field import_environment string|nil     nil: main.cf does not set it
+---@field mail_owner string
+---@field maillog_file string
+---@field meta_directory string
+---@field multi_instance_directories string
+---@field multi_instance_enable boolean     as set; the rule for a primary without secondaries is not applied
+---@field multi_instance_group string|nil   nil: it has none
+---@field multi_instance_name string|nil    nil: it has none
+---@field multi_instance_wrapper string
+---@field myhostname string
+---@field postlog_service_name string
+---@field postmulti_control_commands string
+---@field postmulti_start_commands string
+---@field postmulti_stop_commands string
+---@field queue_directory string
+---@field secondaries string[]              multi_instance_directories, split
+---@field setgid_group string
+---@field settings table<string, string>    all that main.cf sets, not expanded
+---@field shlib_directory string
+---@field syslog_facility string
+---@field syslog_name string
+
+---Read the primary. Refuses what stops the stock command at its start: an unusable file, a malformed expression or a
+---value of the wrong type in a parameter that the process evaluates.
+---@param core postmulti.core
+---@param config_directory string
+---@param defaults postmulti.Defaults?
+---@return postmulti.Primary|nil
+---@return postmulti.Remark[]|string remarks  for the caller to print, or the reason
+---@return string? kind  of core.read_parameters; "invalid": a value that cannot be used; "defaults"
+function M.read(core, config_directory, defaults)
+  local path = config_directory .. "/main.cf"
+  local settings, remarks, _, kind = core.read_parameters(path)
+  if not settings then
+    return nil, remarks, kind
+  end
+  local evaluator = setmetatable({
+    core = core, config_directory = config_directory, settings = settings,
+    defaults = defaults or evaluation.defaults(core),
+  }, Evaluator)
+  local reason, what = refusal(evaluator, path)
+  if reason then
+    return nil, reason, what
+  end
+  local values = {}
+  for _, name in ipairs(PRIMARY) do
+    values[name], reason, what = evaluator:value(name)
+    if not values[name] then
+      return nil, evaluation.complain(core, path, name, settings[name] or "", reason), what
+    end
+  end
+  local enable = evaluator:value "multi_instance_enable"
+  values.multi_instance_enable = evaluation.to_boolean(enable) or false
+  values.multi_instance_group = values.multi_instance_group ~= "" and values.multi_instance_group or nil
+  values.multi_instance_name = values.multi_instance_name ~= "" and values.multi_instance_name or nil
+  values.import_environment = settings.import_environment and evaluator:value "import_environment"
+  values.config_directory = config_directory
+  values.secondaries = evaluation.split(values.multi_instance_directories)
+  values.settings = settings
+  return values, remarks
+end
+
+return M
+

@@ -1,0 +1,224 @@
+/*
+ * inject - run a command and make one system call of it, or of its children, fail
+ *
+ *	inject list PROGRAM [ARG...]            number and name of each call, on descriptor 9
+ *	inject MODE N PROGRAM [ARG...]          MODE befalls the Nth of these calls
+ *
+ * MODE is an errno (a number): the call is not executed and fails; "short": a
+ * read or write gets half its size; "kill": all processes of the command are
+ * killed before the call; "one": only the process that makes it.
+ *
+ * Only calls that change files, or whose failure a program must care for, are
+ * counted, over all processes in the order in which they are made. A seccomp
+ * filter stops at these and lets all others pass at full speed. Exit status:
+ * the command's, 128 + signal when it was killed, 124 when no call was the Nth
+ * (there was no fault), 125 when it could not be run.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define UNHIT 124
+#define BROKEN 125
+#define REPORT 9
+#define MAX_PIDS 256
+
+static const struct call {
+	int number;
+	const char *name;
+} calls[] = {
+#define CALL(name) { SYS_##name, #name }
+	CALL(openat), CALL(openat2), CALL(read), CALL(write), CALL(pwrite64), CALL(lseek), CALL(ftruncate), CALL(fsync),
+	CALL(fdatasync), CALL(flock), CALL(newfstatat), CALL(fstat), CALL(statx), CALL(fchmod), CALL(fchmodat),
+	CALL(fchown), CALL(fchownat), CALL(utimensat), CALL(flistxattr), CALL(fgetxattr), CALL(fsetxattr),
+	CALL(fremovexattr), CALL(mkdirat), CALL(unlinkat), CALL(renameat), CALL(renameat2), CALL(linkat),
+	CALL(symlinkat), CALL(readlinkat), CALL(getdents64), CALL(getcwd), CALL(clone), CALL(clone3), CALL(execve),
+	CALL(pipe2), CALL(wait4), CALL(poll), CALL(exit_group),
+#ifdef SYS_open
+	CALL(open), CALL(creat), CALL(stat), CALL(lstat), CALL(chmod), CALL(chown), CALL(lchown), CALL(mkdir),
+	CALL(rmdir), CALL(unlink), CALL(rename), CALL(link), CALL(symlink), CALL(readlink), CALL(fork), CALL(vfork),
+#endif
+#undef CALL
+};
+#define CALLS (sizeof calls / sizeof calls[0])
+
+enum mode { LIST, FAIL, SHORT, KILL_ALL, KILL_ONE };
+
+static struct {
+	enum mode mode;
+	int number;
+	long at, count;
+	int is_hit;
+} plan;
+
+static pid_t pids[MAX_PIDS];
+static size_t pid_count;
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(BROKEN);
+}
+
+/* In the child: be traced at the calls of the table, then run the command. */
+static void run_command(char **argv)
+{
+	struct sock_filter filter[CALLS + 3];
+	struct sock_fprog program = { .len = CALLS + 3, .filter = filter };
+
+	filter[0] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+	for (size_t i = 0; i < CALLS; i++)
+		filter[i + 1] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)calls[i].number,
+							     (unsigned char)(CALLS - i), 0);
+	filter[CALLS + 1] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	filter[CALLS + 2] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE);
+	if (ptrace(PTRACE_TRACEME, 0, 0, 0) < 0 || raise(SIGSTOP) != 0 ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+		die("inject");
+	(void)close(REPORT);
+	execvp(argv[0], argv);
+	die(argv[0]);
+}
+
+static const char *call_name(int number)
+{
+	for (size_t i = 0; i < CALLS; i++)
+		if (calls[i].number == number)
+			return calls[i].name;
+	return "?";
+}
+
+static void kill_all(void)
+{
+	for (size_t i = 0; i < pid_count; i++)
+		(void)kill(pids[i], SIGKILL);
+}
+
+/* Make the call that PID is about to do fail in the planned way. */
+static void strike(pid_t pid, struct user_regs_struct *regs)
+{
+	plan.is_hit = 1;
+	if (plan.mode == KILL_ALL) {
+		kill_all();
+		return;
+	}
+	if (plan.mode == KILL_ONE) {
+		(void)kill(pid, SIGKILL);
+		return;
+	}
+	if (plan.mode == SHORT) {
+		if ((regs->orig_rax != SYS_read && regs->orig_rax != SYS_write) || regs->rdx < 2) {
+			plan.is_hit = 0;
+			return;
+		}
+		regs->rdx /= 2;
+	} else {
+		/* a failed close would leave the descriptor open; exit_group cannot fail */
+		if (regs->orig_rax == SYS_exit_group) {
+			plan.is_hit = 0;
+			return;
+		}
+		regs->orig_rax = (unsigned long long)-1;
+		regs->rax = (unsigned long long)-(long long)plan.number;
+	}
+	if (ptrace(PTRACE_SETREGS, pid, 0, regs) < 0)
+		die("PTRACE_SETREGS");
+}
+
+static void at_call(pid_t pid)
+{
+	struct user_regs_struct regs;
+
+	if (ptrace(PTRACE_GETREGS, pid, 0, &regs) < 0)
+		return;
+	plan.count++;
+	if (plan.mode == LIST)
+		dprintf(REPORT, "%ld %s\n", plan.count, call_name((int)regs.orig_rax));
+	else if (plan.count == plan.at)
+		strike(pid, &regs);
+}
+
+static void note_child(pid_t pid)
+{
+	unsigned long child = 0;
+
+	if (ptrace(PTRACE_GETEVENTMSG, pid, 0, &child) == 0 && pid_count < MAX_PIDS)
+		pids[pid_count++] = (pid_t)child;
+}
+
+/* Follow all processes until the last has ended; the first one's status. */
+static int follow(pid_t first)
+{
+	int status, result = BROKEN, is_running = 0;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, __WALL)) > 0) {
+		int event = status >> 16, signal = 0;
+
+		if (WIFEXITED(status) || WIFSIGNALED(status)) {
+			if (pid == first)
+				result = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+			continue;
+		}
+		if (event == PTRACE_EVENT_EXEC)
+			is_running = 1;
+		else if (event == PTRACE_EVENT_SECCOMP && is_running)
+			at_call(pid);
+		else if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE)
+			note_child(pid);
+		else if (event == 0 && WSTOPSIG(status) != SIGSTOP)
+			signal = WSTOPSIG(status);
+		(void)ptrace(PTRACE_CONT, pid, 0, signal);
+	}
+	return result;
+}
+
+int main(int argc, char **argv)
+{
+	int status, result, words;
+	pid_t pid;
+
+	if (argc >= 3 && strcmp(argv[1], "list") == 0) {
+		plan.mode = LIST;
+		words = 2;
+	} else if (argc >= 4) {
+		plan.mode = strcmp(argv[1], "kill") == 0    ? KILL_ALL
+			    : strcmp(argv[1], "one") == 0   ? KILL_ONE
+			    : strcmp(argv[1], "short") == 0 ? SHORT
+							    : FAIL;
+		plan.number = atoi(argv[1]);
+		plan.at = atol(argv[2]);
+		words = 3;
+	} else {
+		fprintf(stderr, "inject: see the head of its source\n");
+		return BROKEN;
+	}
+	pid = fork();
+	if (pid < 0)
+		die("fork");
+	if (pid == 0)
+		run_command(argv + words);
+	pids[pid_count++] = pid;
+	if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status) ||
+	    ptrace(PTRACE_SETOPTIONS, pid, 0,
+		   PTRACE_O_TRACESECCOMP | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
+			   PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL) < 0 ||
+	    ptrace(PTRACE_CONT, pid, 0, 0) < 0)
+		die("ptrace");
+	result = follow(pid);
+	return plan.mode == LIST || plan.is_hit ? result : UNHIT;
+}
