@@ -236,7 +236,8 @@ function M.new(real, tell)
       end
       local empty = true
       for _, entry in ipairs(one.type == "directory" and core.list(at) or {}) do
-        empty = remove(at .. "/" .. entry.name, relative == "" and entry.name or relative .. "/" .. entry.name) and empty
+        local below = relative == "" and entry.name or relative .. "/" .. entry.name
+        empty = remove(at .. "/" .. entry.name, below) and empty
       end
       if not empty then
         return false

@@ -45,6 +45,10 @@ local function look()
   end
   deadline_is_over = true
   debug.sethook(look, "", 1)
+  -- The guard itself goes on.
+  if debug.getinfo(2, "f").func == M.call then
+    return
+  end
   error(EXPIRY, 0)
 end
 

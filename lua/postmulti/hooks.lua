@@ -107,7 +107,7 @@ Hooks.__index = Hooks
 ---@return postmulti.Hooks
 function M.load(host)
   local self = setmetatable({
-    host = host, list = {}, active = {}, undone = setmetatable({}, { __mode = "k" }), files = site.files(host, "hooks.d"),
+    host = host, list = {}, active = {}, undone = {}, files = site.files(host, "hooks.d"),
   }, Hooks)
   for word in (os.getenv(ACTIVE) or ""):gmatch "%S+" do
     self.active[word] = true

@@ -318,6 +318,15 @@ end
 
 -- Children --------------------------------------------------------------------
 
+---@class postmulti.Command  a program and how it is run
+---@field [integer] string       the program and its arguments; without a slash it is looked up in PATH
+---@field capture boolean?      have its output in the result, as stdout and stderr
+---@field time_limit number?    seconds, then it is stopped
+---@field input string?         for its standard input
+---@field directory string?     to run it in
+---@field environment table<string, string|false>?  changes; false takes a variable away
+---@field harmless boolean?     it changes nothing, so that it is run in a dry run, too
+
 ---What a child within a transaction is told.
 local function child_environment(host, holder)
   local delta = host.hooks and host.hooks:environment() or {}
@@ -329,7 +338,7 @@ end
 ---takes the host's lock.
 ---@param argv string[]
 ---@param delta table<string, string|false>  of the environment
----@param command { capture: boolean?, time_limit: number?, input: string?, environment: table?, harmless: boolean?, directory: string? }
+---@param command postmulti.Command
 ---@return postmulti.Exit
 ---@private
 function Host:spawn(argv, delta, command)
@@ -361,7 +370,7 @@ function Host:spawn(argv, delta, command)
 end
 
 ---Run a program that concerns no instance in particular, for the primary.
----@param command { [integer]: string, capture: boolean?, time_limit: number?, input: string?, environment: table?, harmless: boolean?, directory: string? }
+---@param command postmulti.Command
 ---@return postmulti.Exit
 function Host:run(command)
   return self:spawn(table.move(command, 1, #command, 1, {}), environment.context(self.primary), command)
@@ -431,5 +440,52 @@ function Host:import(args)
   args.place = args.place and next(args.place) and args.place or self.config.place
   return self:act("import", args)
 end
+
+-- Files -----------------------------------------------------------------------
+
+---Is there anything of that name?
+---@param path string
+---@return boolean
+function Host:exists(path)
+  return errors.if_exists(self.core.stat(path)) ~= nil
+end
+
+---Read a whole file.
+---@param path string
+---@return string|nil text  nil: there is none
+function Host:read_file(path)
+  return (errors.if_exists(self.core.read_file(path)))
+end
+
+---Write a file, whole or not at all; equal text is not written. Within a transaction it is undone with it.
+---@param path string
+---@param text string
+---@param options { mode: integer? }?  of a new file, default 0644
+---@return boolean changed
+function Host:write_file(path, text, options)
+  return self:transaction(function(transaction)
+    return transaction:put_file(path, text, options and options.mode)
+  end, true)
+end
+
+---Remove a file. Within a transaction it is undone with it, as long as the program runs.
+---@param path string
+---@return boolean changed  false: there was none
+function Host:remove_file(path)
+  return self:transaction(function(transaction)
+    return transaction:remove_file(path)
+  end, true)
+end
+
+---Make a directory, with what is above it. Within a transaction it is undone with it, as long as it is empty.
+---@param path string
+---@param options { mode: integer? }?  default 0755
+function Host:make_directory(path, options)
+  self:transaction(function(transaction)
+    require("postmulti.command.entry").make_directories(self, transaction, { { path, options and options.mode } })
+  end)
+end
+
+M.methods = Host
 
 return M

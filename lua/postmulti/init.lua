@@ -15,6 +15,8 @@ local M = {
   version = require("postmulti.core").version,
   open = host.open,
   is_error = errors.is,
+  progress = require("postmulti.progress").new,
+  each = require("postmulti.progress").each,
 }
 
 return M

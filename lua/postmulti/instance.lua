@@ -20,6 +20,23 @@ Instance.__index = Instance
 
 local M = {}
 
+---Edits of master.cf, in the order of their names.
+---@param operation "field"|"override"
+---@param service string
+---@param values table<string, string|number|boolean>
+---@return table[]
+function M.service_edits(operation, service, values)
+  local edits = {}
+  for name, value in pairs(values) do
+    if type(value) == "boolean" then
+      value = value and "yes" or "no"
+    end
+    edits[#edits + 1] = { operation, service .. "/" .. name, tostring(value) }
+  end
+  table.sort(edits, function(a, b) return a[2] < b[2] end)
+  return edits
+end
+
 ---The primary instance. Without secondaries it counts as enabled, whatever its main.cf says.
 ---@param host postmulti.Host
 ---@return postmulti.Instance
@@ -107,6 +124,27 @@ function Instance:get(name, options)
   return value
 end
 
+---What main.cf sets, as it is written there.
+---@return table<string, string>
+function Instance:settings()
+  local values, reason = self.host.core.read_parameters(self.config_directory .. "/main.cf")
+  if not values then
+    errors.throw("damaged", reason --[[@as string]], { instance = self.config_directory })
+  end
+  return values
+end
+
+---Copy a file into the configuration directory. Within a transaction it is undone with it.
+---@param source string  path
+---@param name string    of the copy
+---@return boolean changed
+function Instance:copy_file(source, name)
+  local core = self.host.core
+  local stat = errors.check(core.stat(source))
+  return self.host:write_file(self.config_directory .. "/" .. name, (errors.check(core.read_file(source))),
+    { mode = stat.mode })
+end
+
 ---Edit main.cf as postconf(1) -e, -X or -# would. Within a transaction it is undone with it.
 ---@param edits table[]  see postmulti.core.edit_main
 ---@return boolean changed
@@ -165,7 +203,96 @@ function Instance:edit_services(edits)
   end, true)
 end
 
+---A service by "NAME/TYPE", as "smtp/inet"; "*" is any.
+local function selector(service)
+  if not service:find "^.+/[^/]+$" then
+    errors.raise("usage", "service '%s': specify NAME/TYPE, as smtp/inet", service)
+  end
+  return service
+end
+
+---The services of master.cf that SERVICE means.
+---@param service string  "smtp/inet"
+---@return postmulti.Service|nil
+function Instance:service(service)
+  local name, kind = selector(service):match "^(.+)/([^/]+)$"
+  for _, one in ipairs(self:services()) do
+    if one.name == name and one.type == kind then
+      return one
+    end
+  end
+end
+
+---Add a service to master.cf, or replace it: one line as postconf(1) -M shows it.
+---@param line string  "smtp inet n - y - - smtpd"
+---@return boolean changed
+function Instance:set_service(line)
+  local name, kind = line:match "^(%S+)%s+(%S+)%s"
+  if not name then
+    errors.raise("usage", "service '%s': specify a whole line of master.cf, from its name on", line)
+  end
+  return self:edit_services { { "service", name .. "/" .. kind, line } }
+end
+
+---@param service string  "smtp/inet"
+---@return boolean changed
+function Instance:remove_service(service)
+  return self:edit_services { { "remove-service", selector(service) } }
+end
+
+---@param service string  "smtp/inet"
+---@return boolean changed
+function Instance:comment_service(service)
+  return self:edit_services { { "comment-service", selector(service) } }
+end
+
+---Change columns of a service: private, unprivileged, chroot, wakeup, process_limit, command.
+---@param service string  "smtp/inet"
+---@param fields table<string, string|number>
+---@return boolean changed
+function Instance:set_fields(service, fields)
+  return self:edit_services(M.service_edits("field", selector(service), fields))
+end
+
+---Set -o overrides of a service.
+---@param service string  "smtp/inet"
+---@param settings table<string, string|number|boolean>
+---@return boolean changed
+function Instance:override(service, settings)
+  return self:edit_services(M.service_edits("override", selector(service), settings))
+end
+
+---@param service string  "smtp/inet"
+---@param ... string  names of parameters
+---@return boolean changed
+function Instance:remove_override(service, ...)
+  local edits = {}
+  for index, name in ipairs { ... } do
+    edits[index] = { "remove-override", selector(service) .. "/" .. name }
+  end
+  return self:edit_services(edits)
+end
+
 -- State -----------------------------------------------------------------------
+
+---How many messages there are in each queue, as files; of a queue that cannot be read, its reason is raised.
+---@return table<string, integer>  maildrop, incoming, active, deferred, hold, corrupt, and total
+function Instance:queue_counts()
+  self:check()
+  local counts = { total = 0 }
+  for _, queue in ipairs { "maildrop", "incoming", "active", "deferred", "hold", "corrupt" } do
+    counts[queue] = errors.check(self.host.core.count_files(self.queue_directory, queue))
+    counts.total = counts.total + counts[queue]
+  end
+  return counts
+end
+
+---The process id of its master(8); nil: it does not run, or the system does not tell.
+---@return integer|nil
+function Instance:master_pid()
+  local running, pid = self:is_running()
+  return running and pid or nil
+end
 
 ---Is its master(8) running? Asked from the locks that a running master holds, in the queue directory and, should
 ---queue_directory have been changed meanwhile, in the data directory.
@@ -219,8 +346,7 @@ end
 -- Processes -------------------------------------------------------------------
 
 ---Run a program in the context of this instance (postmulti -x) and wait for it.
----@param command { [integer]: string, capture: boolean?, time_limit: number?, input: string?, environment: table<string, string|false>?, harmless: boolean?, directory: string? }
----  harmless: it changes nothing, so that it is run in a dry run, too
+---@param command postmulti.Command
 ---@return postmulti.Exit
 function Instance:run(command)
   self:check()
@@ -253,5 +379,7 @@ function Instance:postfix(command)
   end
   return exit
 end
+
+M.methods = Instance
 
 return M

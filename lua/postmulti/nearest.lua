@@ -7,12 +7,12 @@ local M = {}
 ---@param b string
 ---@return integer
 function M.distance(a, b)
-  local before, previous, current = {}, {}, {}
+  local before, previous = {}, {}
   for column = 0, #b do
     previous[column] = column
   end
   for row = 1, #a do
-    current = { [0] = row }
+    local current = { [0] = row }
     for column = 1, #b do
       local cost = a:byte(row) == b:byte(column) and 0 or 1
       local best = math.min(previous[column] + 1, current[column - 1] + 1, previous[column - 1] + cost)

@@ -122,8 +122,8 @@ end
 ---@class postmulti.Config  what config.lua may return
 ---@field place postmulti.Selector?   where create and import enter an instance, when it is not said
 ---@field group string?               group of a new instance, when it is not said
----@field directories { config_directory: string?, queue_directory: string?, data_directory: string? }?  where create puts
----  an instance, when it is not said; {name} stands for its name
+---@field directories table<string, string>?  config_directory, queue_directory, data_directory: where create puts an
+---  instance, when it is not said; {name} stands for its name
 ---@field settings table<string, string|number|boolean>?  set in the main.cf of every instance that create makes
 ---@field services table[]?           edits of its master.cf, see postmulti.core.edit_master
 ---@field hook_time_limit number?     seconds, default 60
@@ -154,7 +154,8 @@ local function require_fields(path, value, known, what)
   for key, one in pairs(value) do
     local wanted = known[key]
     if not wanted then
-      errors.raise("untrusted", "%s: '%s' is no %s%s", path, tostring(key), what, nearest.hint(tostring(key), keys(known)))
+      errors.raise("untrusted", "%s: '%s' is no %s%s", path, tostring(key), what,
+        nearest.hint(tostring(key), keys(known)))
     elseif type(one) ~= wanted then
       errors.raise("untrusted", "%s: %s must be a %s, not a %s", path, key, wanted, type(one))
     end
@@ -192,7 +193,7 @@ end
 
 ---@class postmulti.CommandContext
 ---@field host postmulti.Host
----@field instances postmulti.Instance[]  those that -a, -g, -i select; without them all. Damaged ones are left out
+---@field instances postmulti.Instance[]  those that -a, -g, -i select, without them all; damaged ones are left out
 ---@field options table<string, string|boolean>
 ---@field operands string[]
 ---@field report fun(level: "info"|"warning"|"error", message: string)
@@ -212,7 +213,8 @@ function M.commands(host, stock)
     local name = file.name:gsub("%.lua$", "")
     for _, one in ipairs(stock) do
       if one == name then
-        errors.raise("untrusted", "%s: %s is an action of postmulti itself; give the file another name", file.path, name)
+        errors.raise("untrusted", "%s: %s is an action of postmulti itself; give the file another name", file.path,
+          name)
       end
     end
     if not file.is_off then

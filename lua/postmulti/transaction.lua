@@ -310,6 +310,41 @@ function Transaction:edit_file(path, change, op)
   return true
 end
 
+---Put a file in place of what is there, or make it; undone with the transaction.
+---@param path string
+---@param text string
+---@param mode integer|nil  of a new file
+---@return boolean changed
+function Transaction:put_file(path, text, mode)
+  local core = self.host.core
+  if errors.if_exists(core.stat(path)) then
+    return self:edit_file(path, function() return text, {} end)
+  end
+  self:declare { { op = "lock", path = path }, { op = "file", path = path, new = text } }
+  errors.check(core.create_file(path, text, { mode = mode }))
+  return true
+end
+
+---Remove a file; undone with the transaction.
+---@param path string
+---@return boolean changed
+function Transaction:remove_file(path)
+  local core = self.host.core
+  local stat = errors.if_exists(core.stat(path, false))
+  if not stat then
+    return false
+  end
+  local text = stat.type == "file" and errors.check(core.read_file(path))
+  if not text then
+    errors.raise("refused", "%s is not a regular file", path)
+  end
+  errors.check(core.unlink(path))
+  self:on_undo(function()
+    errors.check(core.create_file(path, text, { mode = stat.mode }))
+  end)
+  return true
+end
+
 ---Write what changes in the primary's main.cf, at once.
 ---@param op "primary"|"edit"  edit: that is not the decision yet
 ---@private
