@@ -343,6 +343,12 @@ end
 ---@private
 function Host:spawn(argv, delta, command)
   local transaction, holder = self.current, nil
+  -- A signal or a time limit may leave this function anywhere.
+  local _ <close> = setmetatable({}, { __close = function()
+    if holder then
+      pcall(nesting.close, holder, self.lock_timeout)
+    end
+  end })
   if transaction and not self.dry_run then
     transaction:publish()
     holder = nesting.open(self)
@@ -363,7 +369,9 @@ function Host:spawn(argv, delta, command)
     harmless = self.dry_run and command.harmless or nil,
   }))
   if holder then
-    nesting.close(holder, self.lock_timeout)
+    local mine = holder
+    holder = nil
+    nesting.close(mine, self.lock_timeout)
     transaction:absorb()
   end
   return (errors.check(table.unpack(result, 1, result.n)))

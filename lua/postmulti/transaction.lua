@@ -182,6 +182,7 @@ end
 ---Before a child is started: what was done so far is in the files, where the child looks for it. Should this
 ---transaction fail later, it is undone like everything else.
 function Transaction:publish()
+  self.has_children = true
   if next(self.primary_edits) or self.alternates then
     self:write_primary "edit"
     self.primary_edits, self.alternates = {}, nil
@@ -192,6 +193,14 @@ end
 
 ---After a child: what it did within our lock is ours to undo, and what it wrote into files that we have made.
 function Transaction:absorb()
+  self:collect()
+  self.published = (self.published or 0) + 1
+  self.host:refresh()
+end
+
+---The records of what children did.
+---@private
+function Transaction:collect()
   if self.journal then
     for _, one in ipairs(self.journal:read_on()) do
       self.records[#self.records + 1] = one
@@ -212,8 +221,6 @@ function Transaction:absorb()
       self:declare { { op = "edit", path = path, old = texts[path], new = now } }
     end
   end
-  self.published = (self.published or 0) + 1
-  self.host:refresh()
 end
 
 ---The journal of the process that we work for goes on.
@@ -422,9 +429,11 @@ end
 ---Undo everything.
 ---@private
 function Transaction:undo()
-  local ended, trouble = pcall(self.host.end_background, self.host)
-  if not ended then
-    self.host.report("warning", tostring(trouble))
+  for _, func in ipairs { self.host.end_background, self.has_children and function() self:collect() end } do
+    local ended, trouble = pcall(func, self.host)
+    if not ended then
+      self.host.report("warning", tostring(trouble))
+    end
   end
   self:undo_records(0)
   local done, problem = xpcall(self.forget, with_traceback, self)
