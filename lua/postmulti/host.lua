@@ -77,6 +77,7 @@ end
 ---Report remarks on a main.cf, each once.
 ---@param remarks postmulti.Remark[]
 ---@param unlogged boolean?  they do not belong in the log
+---@package
 function Host:remark(remarks, unlogged)
   for _, remark in ipairs(remarks) do
     if not self.remarked[remark.text] then
@@ -102,6 +103,7 @@ end
 
 ---Read everything again; the objects that scripts hold stay what they are, with new fields.
 ---@param directories string[]?  the secondaries, where the primary's main.cf does not say it yet
+---@package
 function Host:refresh(directories)
   local known = { [self.config_directory] = self.primary }
   for _, one in ipairs(self.table or {}) do
@@ -125,6 +127,7 @@ function Host:refresh(directories)
 end
 
 ---Claim the directories that all instances share, and find out that they exist.
+---@package
 function Host:check_shared_directories()
   local claims = Claims.new()
   for _, name in ipairs { "command_directory", "daemon_directory", "meta_directory", "shlib_directory" } do
@@ -148,6 +151,7 @@ end
 ---Read the table of instances: the primary, then the secondaries in the order of multi_instance_directories.
 ---An instance that cannot be used is in it all the same, with its reason in `damage`.
 ---@return postmulti.Instance[]
+---@package
 function Host:load()
   if self.table then
     return self.table
@@ -227,6 +231,7 @@ end
 
 ---The hooks, loaded when they are needed first: one that cannot be loaded stops everything that changes something.
 ---@return postmulti.Hooks
+---@package
 function Host:load_hooks()
   if not self.hooks then
     self.hooks = hooks.load(self)
@@ -261,7 +266,7 @@ local function apply_config(host, new)
 end
 
 ---One action with its hooks.
----@private
+---@package
 function Host:perform(transaction, command, args)
   local name, with = command.name, self:load_hooks()
   local event = with:event(name, nil, copy(args))
@@ -308,6 +313,7 @@ end
 ---@param name string
 ---@param args table
 ---@return any
+---@package
 function Host:act(name, args)
   local command = require("postmulti.command." .. name)
   local is_single = command.is_single and not self:load_hooks():any(name)
@@ -340,7 +346,7 @@ end
 ---@param delta table<string, string|false>  of the environment
 ---@param command postmulti.Command
 ---@return postmulti.Exit
----@private
+---@package
 function Host:spawn(argv, delta, command)
   local transaction, holder = self.current, nil
   -- A signal or a time limit may leave this function anywhere.
@@ -386,7 +392,7 @@ end
 
 ---A child is about to be started that is not waited for at once.
 ---@return table<string, string> environment
----@private
+---@package
 function Host:begin_background()
   if self.current and not self.background and not self.dry_run then
     self.current:publish()
@@ -396,7 +402,7 @@ function Host:begin_background()
 end
 
 ---Wait for what such children do to instances.
----@private
+---@package
 function Host:end_background()
   local holder = self.background
   if holder then

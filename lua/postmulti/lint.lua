@@ -262,8 +262,11 @@ local function check_fields(tokens, findings)
     elseif token.is_name and previous == "local" and text(index + 1) == "=" then
       local kind
       if text(index + 2) == "require" then
-        local module = text(index + 3) == "(" and text(index + 4) or text(index + 3)
-        kind = module and module:sub(2, -2) == "postmulti" and "postmulti" or nil
+        local in_parentheses = text(index + 3) == "("
+        local module = text(index + (in_parentheses and 4 or 3))
+        if module and module:sub(2, -2) == "postmulti" then
+          kind = follow(tokens, index + (in_parentheses and 5 or 3), "postmulti", known, findings)
+        end
       elseif kinds[text(index + 2)] then
         kind = follow(tokens, index + 2, kinds[text(index + 2)], known, {})
       end

@@ -262,3 +262,53 @@ describe("example hooks #system", function()
       { r.loop.status, r.nobody.status, r.writable.status, r["switched off"].status })
   end)
 end)
+
+---The blocks of Lua in a page.
+local function blocks(path, pattern)
+  local file = assert(io.open(path))
+  local text, found = file:read "a", {}
+  file:close()
+  for block in text:gmatch(pattern) do
+    found[#found + 1] = block:gsub("\\e", "\\"):gsub("\\&", "")
+  end
+  return found
+end
+
+describe("every example of the documentation #system", function()
+  local r, count = nil, 0
+
+  setup(function()
+    local steps = {}
+    local function add(path, pattern, command)
+      for index, block in ipairs(blocks(path, pattern)) do
+        count = count + 1
+        steps[#steps + 1] = { path .. " " .. index, ("cat >/root/example.lua <<'END'\n%s\nEND\n%s"):format(block,
+          command) }
+      end
+    end
+    add("docs/api.md", "```lua\n(.-)```", "postmulti-lua --lint /root/example.lua && postmulti-lua /root/example.lua; "
+      .. "s=$?; for i in $(postmulti -l | sed '1d;s/ .*//'); do postmulti -i $i -e disable; "
+      .. "postmulti -i $i -e destroy; done; exit $s")
+    add("docs/man/postmulti-hooks.7", "%.Bd %-literal %-offset indent\n(return.-)%.Ed",
+      "postmulti -e init; postmulti-lua --lint /root/example.lua || exit; mkdir -p /etc/postmulti/hooks.d "
+      .. "/etc/postmulti/commands.d; if grep -q summary /root/example.lua; then cp /root/example.lua "
+      .. "/etc/postmulti/commands.d/late.lua; postmulti -e late --least 0; else cp /root/example.lua "
+      .. "/etc/postmulti/hooks.d/10-x.lua; ! postmulti -e create -I postfix-h && postmulti -e create -I postfix-h -G g; "
+      .. "fi")
+    r = play(steps)
+  end)
+
+  it("runs", function()
+    assert.is_true(count >= 8)
+    for name, result in pairs(r) do
+      assert.equal(0, result.status, name .. ": " .. result.text)
+    end
+  end)
+
+  it("is in the manual page, too", function()
+    local pages = blocks("docs/man/postmulti-api.7", "%.Bd %-literal %-offset indent\n(.-)%.Ed")
+    for index, block in ipairs(blocks("docs/api.md", "```lua\n(.-)```")) do
+      assert.equal((block:gsub("\n+", "\n")), (pages[index]:gsub("\n+", "\n")))
+    end
+  end)
+end)

@@ -31,7 +31,10 @@ describe("lint", function()
     ["return { befor_create = 1 }"] = "1: 'befor_create' is no hook; did you mean before_create?",
     ["return { undo_sleep = 1 }"] = "1: 'undo_sleep' is no hook",
     ["local p = require 'postmulti' p.opne()"] = "1: the module postmulti has no field 'opne'; did you mean open?",
-    ["local h = require('postmulti').open() h:creat {}"] = nil,
+    ["local h = require('postmulti').open() h:creat {}"] =
+      "1: an object of kind host has no field 'creat'; did you mean create?",
+    ["local h = require 'postmulti'.opne() h:create {}"] =
+      "1: the module postmulti has no field 'opne'; did you mean open?",
     ["local p = require 'postmulti' local h = p.open() h:creat {}"] =
       "1: an object of kind host has no field 'creat'; did you mean create?",
     ["local p = require 'postmulti' local h = p.open() h.primary:enabel()"] =
