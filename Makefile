@@ -51,7 +51,7 @@ SHARE_FILES  = $(sort $(shell [ ! -d share ] || (cd share && find . -type f | se
 MAN_PAGES    = $(sort $(wildcard docs/man/*.[1-8]))
 
 # The suites of the tests, in the order in which `make check` runs them.
-SUITES          = unit fault parity system compat
+SUITES          = unit fault outside parity system compat
 FAULT_SOURCES   = $(sort $(wildcard tests/fault/*.c))
 FAULT_PROGRAMS  = $(FAULT_SOURCES:tests/fault/%.c=$(BUILD)/fault/%)
 PARITY_SCRIPTS  = $(sort $(wildcard tests/compat/*_parity tests/compat/*_parity.lua))
@@ -63,13 +63,13 @@ TIDY_STAMPS     = $(patsubst src/%.c,$(BUILD)/tidy/%,$(CORE_SOURCES) $(HOST_SOUR
 TREE_PATH  = lua/?.lua;lua/?/init.lua
 TREE_CPATH = $(BUILD)/?.so
 RUN_LUA    = $(SANITIZED) env LUA_PATH='$(TREE_PATH);;' LUA_CPATH='$(TREE_CPATH);;' $(LUA)
-BUSTED     = $(RUN_LUA) $$(command -v busted) -o plainTerminal
+BUSTED     = $(RUN_LUA) $$(command -v busted) -o plainTerminal $(BUSTED_FLAGS)
 
 # Linked as they are, with the tree's own paths; everything else asks build.h.
 PROGRAMS = $(BUILD)/postmulti-lua $(BUILD)/postmulti/core.so
 
-.PHONY: all core check $(SUITES) stage asan ubsan lint lint-lua lint-c lint-shell lint-man install uninstall dist clean help \
-	FORCE
+.PHONY: all core check $(SUITES) torture fuzz mutants stage asan ubsan lint lint-lua lint-c lint-shell lint-man \
+	install uninstall dist clean help bench bench-ci bench-ir FORCE
 all: $(PROGRAMS) $(BUILD)/postmulti.script $(BUILD)/compiled/stamp
 
 core: $(BUILD)/postmulti/core.so
@@ -135,6 +135,10 @@ $(BUILD)/fault/%: tests/fault/%.c $(CORE_OBJECTS)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(CORE_OBJECTS) $(LUA_LIBS)
 
 # A program that plays the end of a process by longjmp leaves its memory allocated.
+$(BUILD)/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $< $(LUA_LIBS)
+
 fault: $(FAULT_PROGRAMS)
 	@for program in $^; do \
 		echo "$$program"; \
@@ -142,25 +146,50 @@ fault: $(FAULT_PROGRAMS)
 		ASAN_OPTIONS=detect_leaks=$$leaks $$program || exit 1; \
 	done
 
+# System calls of the whole command fail, and many of them run at once; as root.
+outside: stage
+	tests/fault/outside/run quick
+	tests/fault/outside/run race 8
+
+# The long runs of the above, and what takes hours: see docs/reliability.md.
+torture: stage $(FAULT_PROGRAMS)
+	tests/fault/outside/run all
+	tests/fault/outside/run pairs
+	tests/fault/outside/run race 120
+	$(BUILD)/fault/transaction_fault /dev/shm 1000
+
 parity: core
-	@for script in $(PARITY_SCRIPTS); do echo "$$script"; $(RUN_LUA) $$script || exit 1; done
+	@status=0; for script in $(PARITY_SCRIPTS); do echo "$$script"; $(RUN_LUA) $$script || status=1; done; exit $$status
 
 # Side by side with the stock command: see tests/compat/run.
 compat: stage
 	tests/compat/run --ours $(BUILD)/stage
+
+# Does the comparison see what it should see?
+mutants: stage
+	tests/compat/mutants
 
 # The command in the stock one's place, for a sandbox.
 stage: all
 	@rm -rf $(BUILD)/stage
 	@$(MAKE) -s install SBINDIR=/usr/sbin DESTDIR=$(CURDIR)/$(BUILD)/stage
 
+# Times: see tests/bench/run. Costs that do not depend on the machine's mood: see tests/bench/ci.
+N = 1000
+bench: all
+	tests/bench/run $(N)
+
+bench-ir bench-ci: all $(BUILD)/bench/floor $(BUILD)/bench/measure
+	tests/bench/ci $(if $(RECORD),--record) $(if $(filter bench-ir,$@),--instructions)
+
 # A build of its own for each sanitizer. A stock interpreter needs the library loaded first; it does
 # not give back everything at its end, so leaks are looked for in the programs of tests/fault only.
+# AddressSanitizer itself does not work under a limit of memory, so that test is left out.
 SANITIZE = $(MAKE) -k HARDENING= CFLAGS="-O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all $(1)"
 
 asan:
 	$(call SANITIZE,-fsanitize=address) BUILD=build/asan SANITIZED='env ASAN_OPTIONS=detect_leaks=0 \
-		LD_PRELOAD=$(shell $(CC) -print-file-name=libasan.so)' unit fault
+		LD_PRELOAD=$(shell $(CC) -print-file-name=libasan.so)' BUSTED_FLAGS='--filter-out="errors of memory"' unit fault
 
 ubsan:
 	$(call SANITIZE,-fsanitize=undefined) BUILD=build/ubsan unit fault
@@ -206,7 +235,10 @@ clean:
 help:
 	@echo 'all        build the host, the C module and the command (default)'
 	@echo 'check      all tests: $(SUITES); each is a target of its own'
+	@echo 'torture    the long runs of the fault tests: hours'
 	@echo 'asan ubsan the tests of the C core under a sanitizer'
+	@echo 'bench      measure against the floor, the stock command and its peers, with N=$(N) instances'
+	@echo 'bench-ci   instructions, processes and system calls against those recorded; bench-ir: instructions'
 	@echo 'lint       luacheck, clang-tidy, cppcheck, shellcheck, mandoc'
 	@echo 'install    into PREFIX=$(PREFIX); SBINDIR=/usr/sbin replaces the stock postmulti'
 	@echo 'uninstall  take away what install put there, and bring the stock postmulti back'

@@ -393,6 +393,15 @@ static int core_edit_main(lua_State *L)
 	return 2;
 }
 
+/* is_squeezed - does a value have no blank at all, as most? */
+static bool is_squeezed(const char *value, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (value[i] == ' ' || (value[i] >= '\t' && value[i] <= '\r'))
+			return false;
+	return true;
+}
+
 /* core_squeeze - a value as postconf prints it */
 static int core_squeeze(lua_State *L)
 {
@@ -401,6 +410,8 @@ static int core_squeeze(lua_State *L)
 	struct scratch *scratch;
 
 	lua_settop(L, 1);
+	if (is_squeezed(value, length))
+		return 1;
 	scratch = scratch_take(L);
 	buffer_reset(&scratch->text);
 	main_cf_squeeze(&scratch->text, value, length);

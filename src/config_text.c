@@ -66,31 +66,46 @@ static size_t add_lanes(block counts)
 	return sum;
 }
 
-/* skip_blocks - from within a comment, pass over whole blocks in which no other kind of line starts; counts *lines */
+/* other_line - in a block: newlines, counted per lane, and whether one starts another kind of line */
+static inline block other_line(const char *p, block *counts)
+{
+	block here, next, newline;
+
+	memcpy(&here, p, sizeof here);
+	memcpy(&next, p + 1, sizeof next);
+	newline = (block)(here == '\n');
+	*counts -= newline; /* a lane that compares true is -1 */
+	return newline & (block)(next != '#') & (block)(next != '\n');
+}
+
+/* skip_blocks - from within a comment, pass over strides in which no other kind of line starts; counts *lines */
 static const char *skip_blocks(const char *p, const char *end, size_t *lines)
 {
-	block counts = { 0 }; /* newlines, per lane */
-	int room = 255;       /* blocks until a lane may overflow */
+	enum { STRIDE = 4 * sizeof(block) };
 
-	for (; (size_t)(end - p) > sizeof(block); p += sizeof(block)) {
-		block here, next, newline, other;
-		unsigned long long any[sizeof(block) / sizeof(unsigned long long)];
+	while ((size_t)(end - p) > STRIDE) {
+		block counts = { 0 };
+		bool found = false;
 
-		memcpy(&here, p, sizeof here);
-		memcpy(&next, p + 1, sizeof next);
-		newline = (block)(here == '\n');
-		other = newline & (block)(next != '#') & (block)(next != '\n');
-		memcpy(any, &other, sizeof any);
-		if ((any[0] | any[1]) != 0)
-			break;
-		counts -= newline; /* a lane that compares true is -1 */
-		if (--room == 0) {
-			*lines += add_lanes(counts);
-			counts = (block){ 0 };
-			room = 255;
+		/* As many as a lane can count. */
+		for (int room = 255 / 4; room > 0 && (size_t)(end - p) > STRIDE; room--, p += STRIDE) {
+			block before = counts;
+			block other = other_line(p, &counts) | other_line(p + sizeof(block), &counts) |
+				      other_line(p + 2 * sizeof(block), &counts) |
+				      other_line(p + 3 * sizeof(block), &counts);
+			unsigned long long any[sizeof(block) / sizeof(unsigned long long)];
+
+			memcpy(any, &other, sizeof any);
+			found = (any[0] | any[1]) != 0;
+			if (found) {
+				counts = before;
+				break;
+			}
 		}
+		*lines += add_lanes(counts);
+		if (found)
+			break;
 	}
-	*lines += add_lanes(counts);
 	return p;
 }
 

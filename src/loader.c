@@ -4,45 +4,39 @@
 #include <fcntl.h>
 #include <lauxlib.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "buffer.h"
 #include "fault.h"
 #include "read_file.h"
+#include "sys.h"
 
-#define FILES_TYPE "postmulti.loader.files"
+#define BUFFER_TYPE "postmulti.loader.buffer"
 /* lua.h declares lua_ident: version and copyright of the library that runs */
 #define MAGIC "postmulti compiled Lua\n"
 
 
-/* What is held while a module is loaded: its text and its compiled form. */
-struct files {
-	struct buffer source, compiled;
-};
-
-/* files_gc - release the memory; harmless twice */
-static int files_gc(lua_State *L)
+/* buffer_gc - release the memory; harmless twice */
+static int buffer_gc(lua_State *L)
 {
-	struct files *files = luaL_checkudata(L, 1, FILES_TYPE);
-
-	buffer_free(&files->source);
-	buffer_free(&files->compiled);
+	buffer_free(luaL_checkudata(L, 1, BUFFER_TYPE));
 	return 0;
 }
 
-/* push_files - push an empty pair */
-static struct files *push_files(lua_State *L)
+/* push_buffer - push an empty buffer, to be released by the collector at the latest */
+static struct buffer *push_buffer(lua_State *L)
 {
-	struct files *files = lua_newuserdatauv(L, sizeof *files, 0);
+	struct buffer *buffer = lua_newuserdatauv(L, sizeof *buffer, 0);
 
-	files->source = files->compiled = (struct buffer)BUFFER_INIT;
-	if (luaL_newmetatable(L, FILES_TYPE)) {
-		lua_pushcfunction(L, files_gc);
+	*buffer = (struct buffer)BUFFER_INIT;
+	if (luaL_newmetatable(L, BUFFER_TYPE)) {
+		lua_pushcfunction(L, buffer_gc);
 		lua_setfield(L, -2, "__gc");
 	}
 	lua_setmetatable(L, -2);
-	return files;
+	return buffer;
 }
 
 /* is_trusted - may compiled Lua, which is not checked when it runs, be taken from this file? */
@@ -60,41 +54,59 @@ static bool skip(const char **at, const char *end, const void *data, size_t leng
 	return true;
 }
 
-/* find_code - the compiled part, if it belongs to the source and to this library; NULL: it does not */
-static const char *find_code(const struct files *files)
+/* holds - is `text` all that is in a file? One look is enough: half of it is not */
+static bool holds(const char *path, const char *text, size_t length)
 {
-	const char *at = files->compiled.data, *end = at + files->compiled.length;
-	size_t length = files->source.length;
+	char *found = malloc(length + 1);
+	ssize_t got = -1;
+	int fd;
+
+	if (found == NULL)
+		return false;
+	fd = sys->openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0);
+	if (fd >= 0) {
+		got = sys->read(fd, found, length + 1);
+		(void)sys->close(fd);
+	}
+	got = got == (ssize_t)length && memcmp(found, text, length) == 0;
+	free(found);
+	return got;
+}
+
+/* find_code - the compiled part of a file, if it was made by this library from what is in PATH now; or NULL */
+static const char *find_code(const struct buffer *compiled, const char *path)
+{
+	const char *at = compiled->data, *end = at + compiled->length, *source;
+	size_t length;
 
 	if (!skip(&at, end, MAGIC, strlen(MAGIC)) || !skip(&at, end, lua_ident, strlen(lua_ident) + 1) ||
-	    !skip(&at, end, &length, sizeof length) || !skip(&at, end, files->source.data, length))
+	    (size_t)(end - at) < sizeof length)
 		return NULL;
-	return at;
+	memcpy(&length, at, sizeof length);
+	source = at + sizeof length;
+	if ((size_t)(end - source) < length || !holds(path, source, length))
+		return NULL;
+	return source + length;
 }
 
 /* load_compiled - push the function in PATH from PATH.luac; false: it cannot be used, nothing is pushed */
 static bool load_compiled(lua_State *L, const char *path)
 {
-	struct files *files = push_files(L);
-	const char *compiled = lua_pushfstring(L, "%sc", path), *code;
+	int top = lua_gettop(L);
+	struct buffer *compiled = push_buffer(L);
+	const char *name = lua_pushfstring(L, "%sc", path), *code = NULL;
 	struct fault fault;
 	struct stat st;
-	bool loaded = false;
-	int top = lua_gettop(L);
+	bool loaded;
 
-	if (read_file_at(AT_FDCWD, compiled, compiled, &files->compiled, &st, &fault) == READ_FILE_OK &&
-	    is_trusted(&st) && read_file(path, &files->source, &fault) == READ_FILE_OK) {
-		code = find_code(files);
-		loaded = code != NULL &&
-			 luaL_loadbufferx(L, code, (size_t)(files->compiled.data + files->compiled.length - code),
-					  path, "b") == LUA_OK;
-	}
-	if (loaded) { /* not before the collector gets to it */
-		buffer_free(&files->source);
-		buffer_free(&files->compiled);
-		lua_replace(L, top - 1);
-	}
-	lua_settop(L, loaded ? top - 1 : top - 2);
+	if (read_file_at(AT_FDCWD, name, name, compiled, &st, &fault) == READ_FILE_OK && is_trusted(&st))
+		code = find_code(compiled, path);
+	loaded = code != NULL &&
+		 luaL_loadbufferx(L, code, (size_t)(compiled->data + compiled->length - code), path, "b") == LUA_OK;
+	buffer_free(compiled); /* not before the collector gets to it */
+	if (loaded)
+		lua_replace(L, top + 1);
+	lua_settop(L, loaded ? top + 1 : top);
 	return loaded;
 }
 
@@ -129,8 +141,7 @@ static int loader_compile(lua_State *L)
 {
 	const char *path = luaL_checkstring(L, 1), *name = luaL_checkstring(L, 2);
 	const char *chunk = lua_pushfstring(L, "@%s", name);
-	struct files *files = push_files(L);
-	struct buffer *source = &files->source, *compiled = &files->compiled;
+	struct buffer *source = push_buffer(L), *compiled = push_buffer(L);
 	struct fault fault;
 
 	if (read_file(path, source, &fault) != READ_FILE_OK) {
@@ -153,23 +164,49 @@ static int loader_compile(lua_State *L)
 	return 1;
 }
 
-/*
- * search - a searcher for `require`: what the standard one for Lua files does,
- * but for how the file is loaded. Upvalues: the table package, the directory
- */
+/* The upvalues of search(). */
+enum {
+	PACKAGE = lua_upvalueindex(1),   /* the library */
+	DIRECTORY = lua_upvalueindex(2), /* of modules that may be compiled, with a slash */
+	FIRST = lua_upvalueindex(3),     /* the template that looks there, with a semicolon */
+};
+
+/* load_first - load NAME from the first template of the search path, if it is there and compiled; pushes
+ * function and path */
+static bool load_first(lua_State *L, const char *name)
+{
+	const char *first = lua_tostring(L, FIRST), *path;
+
+	lua_getfield(L, PACKAGE, "path");
+	path = lua_tostring(L, -1);
+	if (path != NULL && strncmp(path, first, strlen(first)) == 0) {
+		path = luaL_gsub(L, name, ".", LUA_DIRSEP);
+		path = lua_pushfstring(L, "%s%s.lua", lua_tostring(L, DIRECTORY), path);
+		if (load_compiled(L, path)) {
+			lua_insert(L, -2);
+			return true;
+		}
+		lua_pop(L, 2);
+	}
+	lua_pop(L, 1);
+	return false;
+}
+
+/* search - a searcher for `require`: what the standard one for Lua files does, but for how files are loaded */
 static int search(lua_State *L)
 {
-	const char *name = luaL_checkstring(L, 1), *path, *directory;
+	const char *name = luaL_checkstring(L, 1), *path, *directory = lua_tostring(L, DIRECTORY);
 
-	lua_getfield(L, lua_upvalueindex(1), "searchpath");
+	if (load_first(L, name))
+		return 2;
+	lua_getfield(L, PACKAGE, "searchpath");
 	lua_pushvalue(L, 1);
-	lua_getfield(L, lua_upvalueindex(1), "path");
+	lua_getfield(L, PACKAGE, "path");
 	lua_call(L, 2, 2);
 	path = lua_tostring(L, -2);
 	if (path == NULL)
 		return 1; /* where it was looked for */
 	lua_pop(L, 1);
-	directory = lua_tostring(L, lua_upvalueindex(2));
 	if ((strncmp(path, directory, strlen(directory)) != 0 || !load_compiled(L, path)) &&
 	    luaL_loadfile(L, path) != LUA_OK)
 		return luaL_error(L, "error loading module '%s' from file '%s':\n\t%s", name, path, lua_tostring(L, -1));
@@ -184,7 +221,8 @@ void loader_install(lua_State *L, const char *directory)
 	lua_getfield(L, -1, "searchers");
 	lua_pushvalue(L, -2);
 	lua_pushfstring(L, "%s/", directory);
-	lua_pushcclosure(L, search, 2);
+	lua_pushfstring(L, "%s/?.lua" LUA_PATH_SEP, directory);
+	lua_pushcclosure(L, search, 3);
 	lua_rawseti(L, -2, 2);
 	lua_pop(L, 2);
 }

@@ -16,6 +16,7 @@
 
 #define FIRST_PAUSE_MS 1
 #define LONGEST_PAUSE_MS 50
+#define MAX_HOLDER_FDS 64
 #define MAX_TURNS 1000 /* times that the file may be replaced under us */
 
 /* pause_ms - sleep that long, signals or not */
@@ -40,6 +41,23 @@ static bool read_proc(const char *path, struct buffer *text)
 	return done;
 }
 
+/*
+ * has_open - has a process this file open? Asked where /proc/locks shows another
+ * device number than stat(2), as it does on overlayfs and btrfs.
+ */
+static bool has_open(int pid, const struct stat *st)
+{
+	char path[64];
+	struct stat other;
+
+	for (int fd = 0; fd < MAX_HOLDER_FDS; fd++) {
+		(void)snprintf(path, sizeof path, "/proc/%d/fd/%d", pid, fd);
+		if (sys->fstatat(AT_FDCWD, path, &other, 0) == 0 && other.st_dev == st->st_dev && other.st_ino == st->st_ino)
+			return true;
+	}
+	return false;
+}
+
 /* lock_holder - the process that holds a lock on the open file */
 pid_t lock_holder(int fd)
 {
@@ -59,7 +77,8 @@ pid_t lock_holder(int fd)
 
 		line += *line == '\n';
 		if (sscanf(line, "%*s FLOCK %*s %*s %d %x:%x:%llu", &pid, &major_number, &minor_number, &inode) == 4 &&
-		    makedev(major_number, minor_number) == st.st_dev && inode == st.st_ino && pid > 0)
+		    inode == st.st_ino && pid > 0 &&
+		    (makedev(major_number, minor_number) == st.st_dev || has_open(pid, &st)))
 			holder = pid;
 	}
 	buffer_free(&text);

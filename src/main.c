@@ -264,7 +264,7 @@ static void open_libraries(lua_State *L)
 	lua_pushcfunction(L, luaopen_postmulti_loader);
 	lua_setfield(L, -2, "postmulti.loader");
 	lua_pop(L, 2);
-	loader_install(L, BUILD_LUADIR "/postmulti");
+	loader_install(L, BUILD_LUADIR);
 }
 
 /* set_arg - the global table `arg`, as lua(1) has it */

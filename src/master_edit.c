@@ -228,6 +228,8 @@ static int selector_split(struct selector *selector, const struct master_edit *e
 /* component_matches - is the pattern "*", or the text? */
 static bool component_matches(const char *pattern, size_t length, const char *text)
 {
+	if (pattern == NULL)
+		return false;
 	if (length == 1 && pattern[0] == '*')
 		return true;
 	return strlen(text) == length && memcmp(text, pattern, length) == 0;

@@ -2,16 +2,25 @@
 --
 -- Names and directories share one table; they are compared byte for byte, as Postfix compares them.
 
-local names = require "postmulti.names"
-
 ---@class postmulti.Claims
----@field owners table<string, { directory: string, parameter: string }>
+---@field owners table<string, string>      value -> configuration directory of the instance that has it
+---@field parameters table<string, string>  value -> the parameter whose value it is
+---@field private spellings table<string, table<string, true>>|nil  normalized path -> claimed values; made when asked
 local Claims = {}
 Claims.__index = Claims
 
 ---@return postmulti.Claims
 function Claims.new()
-  return setmetatable({ owners = {} }, Claims)
+  return setmetatable({ owners = {}, parameters = {} }, Claims)
+end
+
+---Enter a value in the index of spellings.
+local function index(spellings, value)
+  if value:sub(1, 1) == "/" then
+    local path = require("postmulti.names").normalize(value)
+    spellings[path] = spellings[path] or {}
+    spellings[path][value] = true
+  end
 end
 
 ---Claim VALUE for PARAMETER of the instance in DIRECTORY.
@@ -25,9 +34,12 @@ function Claims:claim(value, directory, parameter)
   end
   local owner = self.owners[value]
   if not owner then
-    self.owners[value] = { directory = directory, parameter = parameter }
-  elseif owner.directory ~= directory or owner.parameter ~= parameter then
-    return ("%s of %s"):format(owner.parameter, owner.directory)
+    self.owners[value], self.parameters[value] = directory, parameter
+    if self.spellings then
+      index(self.spellings, value)
+    end
+  elseif owner ~= directory or self.parameters[value] ~= parameter then
+    return ("%s of %s"):format(self.parameters[value], owner)
   end
 end
 
@@ -36,17 +48,18 @@ end
 ---@return string|nil conflict  the first: "PARAMETER = VALUE is also PARAMETER of DIRECTORY"
 function Claims:claim_instance(instance)
   local directory, first = instance.config_directory, nil
-  for _, row in ipairs {
-    { "multi_instance_name", instance.name },
-    { "config_directory", directory },
-    { "queue_directory", instance.queue_directory },
-    { "data_directory", instance.data_directory },
-  } do
-    local conflict = self:claim(row[2], directory, row[1])
+
+  local function claim(value, parameter)
+    local conflict = self:claim(value, directory, parameter)
     if conflict and not first then
-      first = ("%s = %s is also %s"):format(row[1], row[2], conflict)
+      first = ("%s = %s is also %s"):format(parameter, value, conflict)
     end
   end
+
+  claim(instance.name, "multi_instance_name")
+  claim(directory, "config_directory")
+  claim(instance.queue_directory, "queue_directory")
+  claim(instance.data_directory, "data_directory")
   return first
 end
 
@@ -54,11 +67,16 @@ end
 ---@param path string
 ---@return string|nil owner  "PARAMETER of DIRECTORY"
 function Claims:same_directory(path)
-  local wanted = names.normalize(path)
+  if not self.spellings then
+    self.spellings = {}
+    for value in pairs(self.owners) do
+      index(self.spellings, value)
+    end
+  end
   local found
-  for value, owner in pairs(self.owners) do
-    if value:sub(1, 1) == "/" and names.normalize(value) == wanted then
-      local text = ("%s of %s"):format(owner.parameter, owner.directory)
+  for value in pairs(self.spellings[require("postmulti.names").normalize(path)] or {}) do
+    if self.owners[value] then
+      local text = ("%s of %s"):format(self.parameters[value], self.owners[value])
       if not found or text < found then
         found = text
       end
@@ -71,7 +89,7 @@ end
 ---@param directory string
 function Claims:release(directory)
   for value, owner in pairs(self.owners) do
-    if owner.directory == directory then
+    if owner == directory then
       self.owners[value] = nil
     end
   end

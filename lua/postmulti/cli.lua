@@ -1,7 +1,6 @@
 --- The command postmulti: options in, exit status out. Everything it does, it does through the public API.
 
 local errors = require "postmulti.errors"
-local log = require "postmulti.log"
 local options = require "postmulti.options"
 local postmulti = require "postmulti"
 local selection = require "postmulti.selection"
@@ -61,16 +60,31 @@ local function reversed(list)
   return result
 end
 
----The instances that -a, -g, -i and -R ask for.
+---The instances that -a, -g, -i and -R ask for. Those that cannot be used are named even if nobody asked for them.
 local function selected(run)
   local o = run.options
-  local list = selection.select(run.host:load(), { group = o.group, name = o.name })
+  local all = run.host:load()
+  local list = selection.select(all, { group = o.group, name = o.name })
+  if list ~= all then
+    local is_selected = {}
+    for _, instance in ipairs(list) do
+      is_selected[instance] = true
+    end
+    for _, instance in ipairs(all) do
+      if instance.damage and not is_selected[instance] then
+        run.report("warning", instance.damage, true)
+      end
+    end
+  end
   return o.reverse and reversed(list) or list
 end
+
+local ROWS = 1000 -- of the list that are written at once
 
 ---postmulti -l
 local function list(run)
   local report = require "postmulti.report"
+  local core = run.host.core
   local format = run.options.json and report.json or report.line
   local rows = {}
   local instances = selected(run)
@@ -78,8 +92,12 @@ local function list(run)
     if not instance.damage then
       rows[#rows + 1] = format(instance)
     end
+    if #rows == ROWS then
+      errors.check(core.print(table.concat(rows)))
+      rows = {}
+    end
   end
-  errors.check(run.host.core.print(table.concat(rows)))
+  errors.check(core.print(table.concat(rows)))
   return for_each(run, instances, function() return true end)
 end
 
@@ -208,19 +226,13 @@ local function list_hooks(run)
   return true
 end
 
----postmulti -e
-local function edit(run)
+---An action on instances, under the lock: so they are read once.
+local function act(run)
   local o, host = run.options, run.host
-  if o.action == "init" then
-    local init = require "postmulti.command.init"
-    host:init { wrapper = init.wrapper(run.path, o.config_directory, host.parameters.command_directory) }
-    return true
-  end
   host:load()
   if o.action == "create" or o.action == "import" then
     report_damage(run, "warning")
-    enter(run, o.action)
-    return true
+    return enter(run, o.action)
   end
   if o.all or o.group or not o.name then
     errors.raise("usage", "-e %s works on one instance; select it with -i name", o.action)
@@ -228,6 +240,17 @@ local function edit(run)
   local instance = host:instance(o.name)
   report_damage(run, "warning", instance.config_directory)
   instance[o.action](instance, { name = o.new_name, group = o.new_group })
+end
+
+---postmulti -e
+local function edit(run)
+  local o, host = run.options, run.host
+  local command = require("postmulti.command." .. o.action)
+  if o.action == "init" then
+    host:init { wrapper = command.wrapper(run.path, o.config_directory, host.parameters.command_directory) }
+  else
+    host:transaction(function() act(run) end, host:is_single(o.action))
+  end
   return true
 end
 
@@ -251,6 +274,8 @@ local function run_command(run, mistake)
     dry_run = o.dry_run,
     hooks = not o.no_hooks,
   }
+  collectgarbage "restart"
+  collectgarbage("incremental", 120) -- memory is dearer than the time to collect it
   check_mail_config(run)
   if mistake then
     if mistake.getopt then
@@ -339,7 +364,11 @@ function M.main(argv)
   local core = require "postmulti.core"
   core.umask(tonumber("22", 8))
   local run = { path = absolute(core, argv[0]), program = argv[0]:match "[^/]+$" or argv[0] }
-  run.report = log.reporter(run.program, function() return run.host end)
+  local reporter
+  run.report = function(...) -- most runs have nothing to say
+    reporter = reporter or require("postmulti.log").reporter(run.program, function() return run.host end)
+    return reporter(...)
+  end
   local ok, result = xpcall(function()
     local commands = site_commands(run, core)
     local o, operands, mistake = options.parse(argv, commands.find)

@@ -134,11 +134,12 @@ end
 
 -- yes or no in any case: true, false; anything else: nil.
 function M.to_boolean(value)
+  if value == "yes" or value == "no" then
+    return value == "yes"
+  end
   value = value:lower()
-  if value == "yes" then
-    return true
-  elseif value == "no" then
-    return false
+  if value == "yes" or value == "no" then
+    return value == "yes"
   end
   return nil
 end

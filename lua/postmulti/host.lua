@@ -1,16 +1,11 @@
 --- A host: the primary instance, its secondaries, and what can be done with them.
 
 local Claims = require "postmulti.claims"
-local environment = require "postmulti.environment"
 local errors = require "postmulti.errors"
 local evaluation = require "postmulti.evaluation"
-local guard = require "postmulti.guard"
-local hooks = require "postmulti.hooks"
 local instance = require "postmulti.instance"
-local nesting = require "postmulti.nesting"
 local primary = require "postmulti.primary"
 local selection = require "postmulti.selection"
-local site = require "postmulti.site"
 
 ---@class postmulti.Host
 ---@field core postmulti.core
@@ -30,6 +25,13 @@ Host.__index = Host
 local M = {}
 
 local function ignore() end
+
+-- Where there are no hooks their module is not loaded.
+local NO_HOOKS = {
+  list = {}, files = {},
+  any = function() return false end,
+  environment = function() return {} end,
+}
 
 ---@class postmulti.OpenOptions
 ---@field config_directory string?  of the primary; default: as built, /etc/postfix
@@ -60,10 +62,11 @@ function M.open(options)
     site_directory = options.site_directory or core.build.sysconf_directory,
     share_directory = options.share_directory or core.build.share_directory,
   }, Host)
-  self.config = site.config(self)
+  -- Most sites have none: then the module is not needed.
+  self.config = core.stat(self.site_directory .. "/config.lua", false) and require("postmulti.site").config(self) or {}
   self.lock_timeout = options.lock_timeout or self.config.lock_timeout or 30
   if options.hooks == false then
-    self.hooks = hooks.none(self)
+    self.hooks = NO_HOOKS
   end
   if self.dry_run then
     self.core = require("postmulti.dry_run").new(core, function(text) self.report("info", text, true) end)
@@ -101,19 +104,34 @@ function Host:reload()
   self:remark(remarks)
 end
 
+---The instances may not be as the table says: read them again when they are needed.
+---@param directories string[]  the secondaries
+---@package
+function Host:forget(directories)
+  local known = self.identities or {}
+  known[self.config_directory] = known[self.config_directory] or self.primary
+  for _, one in ipairs(self.table or {}) do
+    known[one.config_directory] = one
+  end
+  self.identities, self.table, self.claims, self.directories = known, nil, nil, directories
+end
+
 ---Read everything again; the objects that scripts hold stay what they are, with new fields.
 ---@param directories string[]?  the secondaries, where the primary's main.cf does not say it yet
 ---@package
 function Host:refresh(directories)
-  local known = { [self.config_directory] = self.primary }
-  for _, one in ipairs(self.table or {}) do
-    known[one.config_directory] = one
-  end
+  self:forget(self.directories)
   self:reload()
   self.directories = directories or self.directories
-  for index, fresh in ipairs(self:load()) do
-    local old = known[fresh.config_directory]
-    if old then
+  self:load()
+end
+
+---Have the objects that were known before stand for the instances that were read now.
+---@private
+function Host:identify()
+  for index, fresh in ipairs(self.table) do
+    local old = self.identities[fresh.config_directory]
+    if old and old ~= fresh then
       for name in pairs(old) do
         old[name] = nil
       end
@@ -123,7 +141,7 @@ function Host:refresh(directories)
       self.table[index] = old
     end
   end
-  self.primary = self.table[1]
+  self.primary, self.identities = self.table[1], nil
 end
 
 ---Claim the directories that all instances share, and find out that they exist.
@@ -164,16 +182,33 @@ function Host:load()
     errors.raise("conflict", "%s/main.cf: %s", self.config_directory, conflict)
   end
   local list = { self.primary }
+  local is_damaged = false
   for index, directory in ipairs(self.directories) do
     local secondary = instance.read(self, directory)
     conflict = self.claims:claim_instance(secondary)
     if conflict and not secondary.damage then
       secondary.damage = directory .. "/main.cf: " .. conflict
     end
+    is_damaged = is_damaged or secondary.damage ~= nil
     list[index + 1] = secondary
   end
+  if is_damaged and self:is_outdated() then
+    self:reload()
+    return self:load()
+  end
   self.table = list
+  if self.identities then
+    self:identify()
+  end
   return list
+end
+
+---Has somebody changed the list of instances since it was read? Then one that seems damaged may just have been removed.
+---@return boolean
+---@private
+function Host:is_outdated()
+  local values = not self.current and primary.read(self.core, self.config_directory, self.defaults)
+  return values and table.concat(values.secondaries, " ") ~= table.concat(self.directories, " ") or false
 end
 
 ---@class postmulti.Filter: postmulti.Selector
@@ -234,9 +269,19 @@ end
 ---@package
 function Host:load_hooks()
   if not self.hooks then
-    self.hooks = hooks.load(self)
+    local there = self.core.stat(self.site_directory .. "/hooks.d", false)
+      or self.core.stat(self.share_directory .. "/hooks.d", false)
+    self.hooks = there and require("postmulti.hooks").load(self) or NO_HOOKS
   end
   return self.hooks
+end
+
+---Does an action change one file at the most, so that no journal is needed?
+---@param name string
+---@return boolean
+---@package
+function Host:is_single(name)
+  return require("postmulti.command." .. name).is_single and not self:load_hooks():any(name) or false
 end
 
 local function copy(source)
@@ -269,7 +314,7 @@ end
 ---@package
 function Host:perform(transaction, command, args)
   local name, with = command.name, self:load_hooks()
-  local event = with:event(name, nil, copy(args))
+  local event = with:any(name) and with:event(name, nil, copy(args)) or { args = args }
   if with:any(name) or name == "create" then
     event.instance = subject(self, command, event.args)
   end
@@ -316,10 +361,9 @@ end
 ---@package
 function Host:act(name, args)
   local command = require("postmulti.command." .. name)
-  local is_single = command.is_single and not self:load_hooks():any(name)
   return self:transaction(function(transaction)
     return self:perform(transaction, command, args)
-  end, is_single)
+  end, self:is_single(name))
 end
 
 -- Children --------------------------------------------------------------------
@@ -336,7 +380,9 @@ end
 ---What a child within a transaction is told.
 local function child_environment(host, holder)
   local delta = host.hooks and host.hooks:environment() or {}
-  delta[nesting.variable] = holder and holder.path
+  if holder then
+    delta[require("postmulti.nesting").variable] = holder.path
+  end
   return delta
 end
 
@@ -352,12 +398,12 @@ function Host:spawn(argv, delta, command)
   -- A signal or a time limit may leave this function anywhere.
   local _ <close> = setmetatable({}, { __close = function()
     if holder then
-      pcall(nesting.close, holder, self.lock_timeout)
+      pcall(require("postmulti.nesting").close, holder, self.lock_timeout)
     end
   end })
   if transaction and not self.dry_run then
     transaction:publish()
-    holder = nesting.open(self)
+    holder = require("postmulti.nesting").open(self)
   end
   for _, more in ipairs { child_environment(self, holder), command.environment or {} } do
     for name, value in pairs(more) do
@@ -371,13 +417,13 @@ function Host:spawn(argv, delta, command)
     stderr = stream,
     input = command.input,
     directory = command.directory,
-    time_limit = guard.child_limit(command.time_limit),
+    time_limit = require("postmulti.guard").child_limit(command.time_limit),
     harmless = self.dry_run and command.harmless or nil,
   }))
   if holder then
     local mine = holder
     holder = nil
-    nesting.close(mine, self.lock_timeout)
+    require("postmulti.nesting").close(mine, self.lock_timeout)
     transaction:absorb()
   end
   return (errors.check(table.unpack(result, 1, result.n)))
@@ -387,7 +433,7 @@ end
 ---@param command postmulti.Command
 ---@return postmulti.Exit
 function Host:run(command)
-  return self:spawn(table.move(command, 1, #command, 1, {}), environment.context(self.primary), command)
+  return self:spawn(table.move(command, 1, #command, 1, {}), require("postmulti.environment").context(self.primary), command)
 end
 
 ---A child is about to be started that is not waited for at once.
@@ -396,7 +442,7 @@ end
 function Host:begin_background()
   if self.current and not self.background and not self.dry_run then
     self.current:publish()
-    self.background = nesting.open(self)
+    self.background = require("postmulti.nesting").open(self)
   end
   return child_environment(self, self.background)
 end
@@ -407,7 +453,7 @@ function Host:end_background()
   local holder = self.background
   if holder then
     self.background = nil
-    nesting.close(holder, self.lock_timeout)
+    require("postmulti.nesting").close(holder, self.lock_timeout)
     if self.current then
       self.current:absorb()
     end

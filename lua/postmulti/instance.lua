@@ -1,6 +1,5 @@
 --- One Postfix instance: who it is, what its main.cf says, what can be done with it.
 
-local environment = require "postmulti.environment"
 local errors = require "postmulti.errors"
 local parameters = require "postmulti.parameters"
 
@@ -17,6 +16,9 @@ local parameters = require "postmulti.parameters"
 ---@field damage string|nil            why this instance cannot be used: one line
 local Instance = {}
 Instance.__index = Instance
+-- Of most, so that an instance is a small table: there may be ten thousand.
+Instance.is_primary = false
+Instance.is_readable = true
 
 local M = {}
 
@@ -65,8 +67,6 @@ function M.read(host, directory)
   local self = setmetatable({
     host = host,
     config_directory = directory,
-    is_primary = false,
-    is_readable = values ~= nil,
     name = known.multi_instance_name,
     group = known.multi_instance_group,
     enabled = known.multi_instance_enable,
@@ -76,6 +76,7 @@ function M.read(host, directory)
   if values then
     host:remark(remarks --[[@as postmulti.Remark[] ]], true)
   else
+    self.is_readable = false
     self.damage = remarks --[[@as string]]
   end
   return self
@@ -350,7 +351,7 @@ end
 ---@return postmulti.Exit
 function Instance:run(command)
   self:check()
-  return self.host:spawn(table.move(command, 1, #command, 1, {}), environment.context(self), command)
+  return self.host:spawn(table.move(command, 1, #command, 1, {}), require("postmulti.environment").context(self), command)
 end
 
 ---Run a postfix(1) command for this instance alone (postmulti -p), with the hooks before_postfix and after_postfix.
@@ -368,7 +369,7 @@ function Instance:postfix(command)
   end
   local exit = host:spawn(table.move(operands, 1, #operands, 3, {
     host.parameters.command_directory .. "/postfix", "--",
-  }), environment.postfix(self), command)
+  }), require("postmulti.environment").postfix(self), command)
   if event then
     event.exit = exit
     local problem = hooks:after(event)

@@ -42,7 +42,7 @@ function M.group_name(group)
 end
 
 ---Check a directory given for a new instance; trailing slashes go.
----Characters that main.cf and Postfix's lists of directories cannot express are refused.
+---Characters that main.cf cannot express are refused; those of a configuration directory must fit into a list, too.
 ---@param parameter string  its name, for the message
 ---@param path string
 ---@return string path
@@ -54,7 +54,7 @@ function M.directory(parameter, path)
   if trimmed == "" then
     errors.raise("usage", "%s = '%s': the root directory cannot be used", parameter, path)
   end
-  local bad = trimmed:match("[%s,$%c]")
+  local bad = trimmed:match(parameter == "config_directory" and "[%s,$%c]" or "[%s$%c]")
   if bad then
     local what = bad == "," and "a comma" or bad == "$" and "a '$'" or bad:find("%s") and "a blank"
       or "a control character"

@@ -55,17 +55,21 @@ end
 
 -- Evaluate the five of a secondary from its settings. Returns what can be told, then reason and kind of what cannot.
 local function evaluate_secondary(core, config_directory, settings, defaults)
-  local values, reason, kind = {}, nil, nil
-  local lookup = postconf_lookup(core, config_directory, settings, defaults)
+  local values, reason, kind, lookup = {}, nil, nil, nil
   local path = config_directory .. "/main.cf"
-  for _, name in ipairs(SECONDARY) do
+  for index = 1, #SECONDARY do
+    local name = SECONDARY[index]
     local raw = settings[name] or defaults:get(name)
-    local value, why, what = evaluation.expand(core, raw, lookup)
-    if value then
-      value = core.squeeze(value)
-      values[name] = value
-    elseif not reason then
-      reason, kind = evaluation.complain(core, path, name, raw, why), what
+    if not raw:find("$", 1, true) then
+      values[name] = core.squeeze(raw)
+    else
+      lookup = lookup or postconf_lookup(core, config_directory, settings, defaults)
+      local value, why, what = evaluation.expand(core, raw, lookup)
+      if value then
+        values[name] = core.squeeze(value)
+      elseif not reason then
+        reason, kind = evaluation.complain(core, path, name, raw, why), what
+      end
     end
   end
   local enable = values.multi_instance_enable
@@ -75,16 +79,19 @@ local function evaluate_secondary(core, config_directory, settings, defaults)
       reason, kind = evaluation.complain(core, path, "multi_instance_enable", enable, "neither yes nor no"), "invalid"
     end
   end
-  for _, name in ipairs { "multi_instance_name", "multi_instance_group" } do
-    values[name] = values[name] ~= "" and values[name] or nil
+  if values.multi_instance_name == "" then
+    values.multi_instance_name = nil
+  end
+  if values.multi_instance_group == "" then
+    values.multi_instance_group = nil
   end
   return values, reason, kind
 end
 
 -- Does any of the five need more of the file than itself?
 local function has_expression(settings)
-  for _, name in ipairs(SECONDARY) do
-    if settings[name] and settings[name]:find("$", 1, true) then
+  for _, value in pairs(settings) do -- of the five
+    if value:find("$", 1, true) then
       return true
     end
   end

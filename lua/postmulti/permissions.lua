@@ -127,6 +127,19 @@ local function is_tighter(mode, wanted)
   return mode & ~wanted == 0
 end
 
+---The script by which Debian's Postfix, since 3.9.1, ends set-permissions: it copies system files into the queue
+---directory for services that run in a chroot. Earlier packages have a script of that name that wants an instance's
+---name, and no program beside it; they run it when the instance is started.
+---@param host postmulti.Host
+---@return string|nil path
+function M.chroot_script(host)
+  local directory = host.parameters.shlib_directory
+  local script, companion = host.core.stat(directory .. "/configure-instance.sh"),
+    host.core.stat(directory .. "/syncfiles.pl")
+  return script and companion and script.type == "file" and script.uid == 0 and directory .. "/configure-instance.sh"
+    or nil
+end
+
 ---Replace owner and group names by ids. Everything is resolved before anything is changed.
 ---@param core postmulti.core
 ---@param instance postmulti.Instance

@@ -5,14 +5,19 @@ local globals = require "postmulti.globals"
 
 local M = {}
 
--- name -> { step, type, limits }, and all names in the order of evaluation
-local STEP, ORDER = {}, {}
-for _, step in ipairs(globals.steps) do
-  for name in step[3]:gmatch "%S+" do
-    STEP[name] = step
-    ORDER[#ORDER + 1] = name
-  end
-end
+-- name -> its row of globals.steps, found when it is asked for: a start asks for few
+local STEP = setmetatable({}, {
+  __index = function(found, name)
+    for _, step in ipairs(globals.steps) do
+      for index = 3, #step do
+        if step[index] == name then
+          found[name] = step
+          return step
+        end
+      end
+    end
+  end,
+})
 
 ---@class postmulti.PrimaryEvaluator
 ---@field core postmulti.core
@@ -64,6 +69,9 @@ function Evaluator:value(name, number)
       return nil, reason or "no such parameter", kind or "defaults"
     end
   end
+  if not raw:find("$", 1, true) then
+    return raw
+  end
   return self:expand(raw, number or STEP[name][1])
 end
 
@@ -85,26 +93,35 @@ local function wrong_value(evaluator, name, value, step)
   return require("postmulti.check")[type](evaluator, name, value, step)
 end
 
+-- What the process would refuse in the value of a parameter, main.cf's or the default: reason, kind; or nothing.
+local function refused_value(evaluator, path, name, step, raw)
+  local value, why, kind = evaluator:value(name, step[1])
+  local wrong = value and wrong_value(evaluator, name, value, step)
+  if wrong and (step[2] == "boolean" or step[2] == "number") and raw:find("$", 1, true) then
+    -- Of two such parameters of one step, which the table does not tell apart, one may see the other.
+    local all = evaluator:value(name, step[1] + 1)
+    wrong = (not all or wrong_value(evaluator, name, all, step)) and wrong
+  end
+  if not value or wrong then
+    return evaluation.complain(evaluator.core, path, name, value or raw, wrong or why), kind or "invalid"
+  end
+end
+
 -- Refuse what the process would refuse in the parameters that main.cf sets, and in the one default that they can spoil:
 -- reason, kind; or nothing.
 local function refusal(evaluator, path)
-  for _, name in ipairs(ORDER) do
-    local raw = evaluator.settings[name] or (name == "syslog_name" and globals.defaults[name])
-    if raw then
-      local step = STEP[name]
-      local value, why, kind = evaluator:value(name)
-      local wrong = value and wrong_value(evaluator, name, value, step)
-      if wrong and (step[2] == "boolean" or step[2] == "number") and raw:find("$", 1, true) then
-        -- Of two such parameters of one step, which the table does not tell apart, one may see the other.
-        local all = evaluator:value(name, step[1] + 1)
-        wrong = (not all or wrong_value(evaluator, name, all, step)) and wrong
-      end
-      if not value or wrong then
-        return evaluation.complain(evaluator.core, path, name, value or raw, wrong or why), kind or "invalid"
+  for _, step in ipairs(globals.steps) do
+    for index = 3, #step do
+      local name = step[index]
+      local raw = evaluator.settings[name] or (name == "syslog_name" and globals.defaults[name])
+      if raw then
+        local reason, kind = refused_value(evaluator, path, name, step, raw)
+        if reason then
+          return reason, kind
+        end
       end
     end
   end
-  return nil
 end
 
 local PRIMARY = {

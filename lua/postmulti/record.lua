@@ -1,11 +1,17 @@
 --- The records of a transaction: how each thing done is undone, and what is put off until the primary is written.
 
+local environment = require "postmulti.environment"
 local errors = require "postmulti.errors"
+local instance = require "postmulti.instance"
+local permissions = require "postmulti.permissions"
 local remains = require "postmulti.remains"
 
 local M = {}
 
-local ENOENT = 2
+local ENOENT, EAGAIN, EBUSY, EEXIST, ENOTDIR, ENOTEMPTY = 2, 11, 16, 17, 20, 39
+
+-- Why a directory that was made is not removed: it is not there, or somebody uses it by now.
+local STAYS = { [ENOENT] = true, [EBUSY] = true, [EEXIST] = true, [ENOTDIR] = true, [ENOTEMPTY] = true }
 
 ---The settings in a text of main.cf, last one winning.
 ---@param core postmulti.core
@@ -23,22 +29,33 @@ end
 ---Take away the PATH.tmp that a killed process has left. One that is in use stays.
 ---@param host postmulti.Host
 ---@param path string
+---@return true|nil done
+---@return string? reason
+---@return integer? errno
 function M.sweep(host, path)
   local core, temporary = host.core, path .. ".tmp"
-  if not core.stat(temporary, false) then
-    return
+  local stat, reason, errno = core.stat(temporary, false)
+  if not stat then
+    return errno == ENOENT or nil, reason, errno
   end
-  local edit, _, errno = core.edit(path, { timeout = 0 })
+  local edit
+  edit, reason, errno = core.edit(path, { timeout = 0 })
   if edit then
     edit:rollback()
-  elseif errno == ENOENT then
-    -- There is no file yet, so nobody but a command of ours, which holds the host's lock, has a use for it.
-    local lock = core.lock(temporary, { timeout = 0 })
-    if lock then
-      core.unlink(temporary)
-      lock:release()
-    end
+    return true
+  elseif errno ~= ENOENT then
+    return errno == EAGAIN or nil, reason, errno
   end
+  -- There is no file yet, so nobody but a command of ours, which holds the host's lock, has a use for it.
+  local lock
+  lock, reason, errno = core.lock(temporary, { timeout = 0 })
+  if not lock then
+    return nil, reason, errno
+  end
+  local done
+  done, reason, errno = core.unlink(temporary)
+  lock:release()
+  return done, reason, errno
 end
 
 ---Put the old text back, unless somebody else has changed the file since.
@@ -62,11 +79,11 @@ local undo = {
   primary = restore,
 
   lock = function(host, record)
-    M.sweep(host, record.path)
+    errors.if_exists(M.sweep(host, record.path))
   end,
 
   file = function(host, record)
-    M.sweep(host, record.path)
+    errors.if_exists(M.sweep(host, record.path))
     local text = errors.if_exists(host.core.read_file(record.path))
     if text == record.new then
       errors.check(host.core.unlink(record.path))
@@ -77,7 +94,10 @@ local undo = {
 
   -- One that was not made yet, or that somebody has put something into, stays as it is.
   directory = function(host, record)
-    host.core.rmdir(record.path)
+    local gone, reason, errno = host.core.rmdir(record.path)
+    if not gone and not STAYS[errno] then
+      errors.check(gone, reason, errno)
+    end
   end,
 }
 
@@ -95,6 +115,21 @@ local finish = {
     if exit.status ~= 0 then
       errors.raise("system", "postfix -c %s set-permissions failed; the instance is registered: run it again by hand",
         record.path)
+    end
+  end,
+
+  -- It asks postfix(1)'s own program, which must find the instance in the table.
+  chroot = function(host, record)
+    local script = permissions.chroot_script(host)
+    if not script then
+      return
+    end
+    local exit = errors.check(host.core.run({ script }, {
+      environment = environment.context(instance.read(host, record.path)),
+    }))
+    if exit.status ~= 0 then
+      errors.raise("system", "%s failed for %s; the instance is registered: run postfix -c %s set-permissions by hand",
+        script, record.path, record.path)
     end
   end,
 }

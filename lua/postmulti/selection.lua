@@ -1,7 +1,6 @@
 --- Which instances a command means: -a, -g, -i and the place of a new one; pure functions. Source: postmulti(1).
 
 local errors = require "postmulti.errors"
-local names = require "postmulti.names"
 
 local M = {}
 
@@ -22,7 +21,7 @@ function M.is_named(instance, name)
   if not own or name:sub(1, 1) == "/" then
     return name == instance.config_directory
   end
-  local prefix = names.prefix
+  local prefix = require("postmulti.names").prefix
   if own:sub(1, #prefix) == prefix and name:sub(1, #prefix) ~= prefix then
     return name == own:sub(#prefix + 1)
   end
@@ -38,7 +37,7 @@ local function may_be_named(instance, name)
     return false
   end
   local base = instance.config_directory:match("[^/]+$")
-  return base ~= nil and (name == base or names.prefix .. name == base)
+  return base ~= nil and (name == base or require("postmulti.names").prefix .. name == base)
 end
 
 ---The first instance that NAME means.

@@ -147,7 +147,10 @@ function Transaction:part(func)
   end
   local ok, result = xpcall(func, with_traceback, self)
   if not ok then
-    guard.uninterrupted(host.core, self.return_to, self, mark)
+    local returned, problem = pcall(guard.uninterrupted, host.core, self.return_to, self, mark)
+    if not returned then
+      host.report("warning", tostring(problem))
+    end
     error(result, 0)
   end
   return result
@@ -158,8 +161,8 @@ end
 ---@private
 function Transaction:return_to(mark)
   local host = self.host
-  self:undo_records(mark.records)
-  if self.journal and self.journal.count > mark.journal then
+  local is_untouched = #self.records == mark.records
+  if self:undo_records(mark.records) and self.journal and self.journal.count > mark.journal then
     self.journal:rewind(mark.journal)
   end
   for index = #self.afterwards, mark.afterwards + 1, -1 do
@@ -174,6 +177,8 @@ function Transaction:return_to(mark)
   self.primary_edits = mark.edits
   if self.published ~= mark.is_published then
     host:refresh()
+  elseif is_untouched then
+    host:forget(mark.directories)
   else
     host:refresh(mark.directories)
   end
@@ -414,19 +419,23 @@ end
 ---Undo, newest first, what came after a number of records. What cannot be undone is named; the rest is undone all the
 ---same.
 ---@param mark integer
+---@return boolean complete
 ---@private
 function Transaction:undo_records(mark)
+  local complete = true
   for index = #self.records, mark + 1, -1 do
     local one = self.records[index]
     self.records[index] = nil
     local done, problem = xpcall(one.undo or record.undo, with_traceback, self.host, one)
     if not done then
+      complete = false
       self.host.report("warning", "cannot undo: " .. tostring(problem))
     end
   end
+  return complete
 end
 
----Undo everything.
+---Undo everything. Where something cannot be undone the journal stays, for the next command to try again.
 ---@private
 function Transaction:undo()
   for _, func in ipairs { self.host.end_background, self.has_children and function() self:collect() end } do
@@ -435,7 +444,9 @@ function Transaction:undo()
       self.host.report("warning", tostring(trouble))
     end
   end
-  self:undo_records(0)
+  if not self:undo_records(0) then
+    return
+  end
   local done, problem = xpcall(self.forget, with_traceback, self)
   if not done then
     self.host.report("warning", tostring(problem))

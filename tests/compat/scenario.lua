@@ -17,7 +17,7 @@
 --
 -- After a step are compared: standard output, exit status, level of the
 -- messages on standard error and in the log, what Postfix's own scripts say,
--- and the trees. A deliberate difference names a row of differences.txt and
+-- and the trees. A deliberate difference names a row of docs/differences.md and
 -- what it consists in:
 --
 --     ~ ID status: 1 -> 0         also messages: and log:, whose values are
@@ -26,6 +26,8 @@
 --     ~ ID tree: -GLOB            a line that only stock has (+ only ours);
 --     ~ ID stdout: +GLOB          also script:; * stands for anything
 --
+--     ~ ID (from 3.10) tree: -GLOB    only with such a Postfix (or: before 3.10)
+--
 -- A declared difference must be met, and nothing else may differ. Lines of a
 -- tree are `MODE OWNER GROUP TYPE PATH [-> TARGET]` and `PATH: TEXT`; once a
 -- difference of a tree is accepted it is expected from then on.
@@ -33,6 +35,7 @@ local M = {}
 
 ---@class Difference
 ---@field id string
+---@field releases string the Postfix releases that show it; "" for all
 ---@field field string status, messages, log, tree, stdout or script
 ---@field stock string? what stock gives (status, messages, log)
 ---@field ours string?
@@ -60,24 +63,27 @@ local LINES = { tree = true, stdout = true, script = true }
 
 --- parse_difference - the text after "~ "; nil when it has no sense
 local function parse_difference(text)
-  local id, field, rest = text:match "^(D%-[%w-]+) (%a+): (.*)$"
+  local id, releases, field, rest = text:match "^(D%-[%w-]+) %((%l+ %d+%.%d+)%) (%a+): (.*)$"
+  if not id then
+    id, field, rest = text:match "^(D%-[%w-]+) (%a+): (.*)$"
+  end
   if not id then
     return nil
   elseif VALUES[field] then
     local stock, ours = rest:match "^(%S.-) %-> (%S.*)$"
-    return stock and { id = id, field = field, stock = stock, ours = ours }
+    return stock and { id = id, releases = releases or "", field = field, stock = stock, ours = ours }
   elseif LINES[field] then
     local side, glob = rest:match "^([-+])(.+)$"
-    return side and { id = id, field = field, side = side, glob = glob }
+    return side and { id = id, releases = releases or "", field = field, side = side, glob = glob }
   end
 end
 
---- M.applies - whether a scenario is meant for a release, such as "3.7.11"
----@param scenario Scenario
+--- M.applies - whether a scenario or a difference is meant for a release, such as "3.7.11"
+---@param what Scenario|Difference
 ---@param release string
 ---@return boolean
-function M.applies(scenario, release)
-  local word, major, minor = scenario.releases:match "^(%l+) (%d+)%.(%d+)$"
+function M.applies(what, release)
+  local word, major, minor = what.releases:match "^(%l+) (%d+)%.(%d+)$"
   local here_major, here_minor = release:match "^(%d+)%.(%d+)"
   if not word then
     return true

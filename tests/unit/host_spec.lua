@@ -170,6 +170,30 @@ describe("create", function()
     assert.are.equal("/var/spool/postfix-in", host:create(args).queue_directory)
   end)
 
+  it("runs the script by which Debian's set-permissions ends, once the instance is in the table", function()
+    local files = { ["/usr/lib/postfix/configure-instance.sh"] = "", ["/usr/lib/postfix/syncfiles.pl"] = "" }
+    local fake = new_fake(files)
+    open(fake):create { name = "postfix-new" }
+    assert.equal("run /usr/lib/postfix/configure-instance.sh", fake.calls[#fake.calls])
+    assert.equal("/etc/postfix-new", fake.environment.MAIL_CONFIG)
+    assert.equal("/var/spool/postfix-new", fake.environment.queue_directory)
+    assert.matches("/etc/postfix%-new\n", fake.files["/etc/postfix/main.cf"])
+
+    fake = new_fake(files)
+    fake.exits["/usr/lib/postfix/configure-instance.sh"] = 1
+    local host = open(fake)
+    assert.matches("is registered", refusal(function() host:create { name = "postfix-new" } end).message)
+    assert.is_truthy(host:instance "new")
+  end)
+
+  it("leaves the script of that name of earlier packages alone", function()
+    local fake = new_fake { ["/usr/lib/postfix/configure-instance.sh"] = "" }
+    open(fake):create { name = "postfix-new" }
+    for _, call in ipairs(fake.calls) do
+      assert.not_matches("^run ", call)
+    end
+  end)
+
   it("wants init first", function()
     local fake = new_fake { ["/etc/postfix/main.cf"] = "compatibility_level = 3.6\n" }
     local host = open(fake)

@@ -431,9 +431,9 @@ describe("postmulti.globals", function()
     for _, step in ipairs(globals.steps) do
       assert.is_true(step[1] >= last)
       last = step[1]
-      for name in step[3]:gmatch "%S+" do
-        assert.is_nil(seen[name], name)
-        seen[name] = true
+      for index = 3, #step do
+        assert.is_nil(seen[step[index]], step[index])
+        seen[step[index]] = true
       end
     end
   end)

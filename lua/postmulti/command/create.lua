@@ -100,6 +100,7 @@ local function make_files(host, transaction, new, args)
     errors.check(core.create_file(master, services, { times_from = prototype }))
     errors.check(core.set_permissions(config, "master.cf", { type = "file", uid = stat.uid, gid = stat.gid }))
   else
+    host.report("warning", master .. ": it was there before, and is used as it is")
     transaction:declare { { op = "file", path = path, new = text } }
   end
   errors.check(core.create_file(path, text))

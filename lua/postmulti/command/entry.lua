@@ -145,6 +145,9 @@ function M.enter(host, transaction, config_directory, index, options)
     local plan = permissions.plan(core, one, objects)
     transaction:declare(planned_directories(core, one, objects))
     permissions.apply(core, one, plan, options)
+    if permissions.chroot_script(host) then
+      transaction:declare { { op = "chroot", path = config_directory } }
+    end
   else
     host.report("warning", reason .. "; running postfix set-permissions instead")
     transaction:declare { { op = "set-permissions", path = config_directory } }
