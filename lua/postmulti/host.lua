@@ -433,7 +433,8 @@ end
 ---@param command postmulti.Command
 ---@return postmulti.Exit
 function Host:run(command)
-  return self:spawn(table.move(command, 1, #command, 1, {}), require("postmulti.environment").context(self.primary), command)
+  local delta = require("postmulti.environment").context(self.primary)
+  return self:spawn(table.move(command, 1, #command, 1, {}), delta, command)
 end
 
 ---A child is about to be started that is not waited for at once.

@@ -351,7 +351,8 @@ end
 ---@return postmulti.Exit
 function Instance:run(command)
   self:check()
-  return self.host:spawn(table.move(command, 1, #command, 1, {}), require("postmulti.environment").context(self), command)
+  local delta = require("postmulti.environment").context(self)
+  return self.host:spawn(table.move(command, 1, #command, 1, {}), delta, command)
 end
 
 ---Run a postfix(1) command for this instance alone (postmulti -p), with the hooks before_postfix and after_postfix.

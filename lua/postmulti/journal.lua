@@ -19,6 +19,7 @@ local names = require "postmulti.names"
 ---@field core postmulti.core
 ---@field directory string
 ---@field count integer
+---@field is_made boolean?  there is a directory
 local Journal = {}
 Journal.__index = Journal
 

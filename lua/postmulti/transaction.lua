@@ -458,7 +458,7 @@ function Transaction:forget()
   if not self.journal then
     return
   elseif not self.is_nested then
-    if self.journal.count > 0 then
+    if self.journal.count > 0 or self.journal.is_made then
       self.journal:clear()
     end
   elseif #self.records == 0 then

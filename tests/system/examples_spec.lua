@@ -5,7 +5,8 @@ local STAGE = "build/examples-stage"
 local staged
 local function stage()
   if not staged then
-    assert(os.execute("rm -rf " .. STAGE .. " && make -s install BINDIR=/usr/bin SBINDIR=/usr/sbin DESTDIR=$PWD/" .. STAGE
+    assert(os.execute("rm -rf " .. STAGE .. " && make -s install BINDIR=/usr/bin SBINDIR=/usr/sbin "
+        .. "DESTDIR=$PWD/" .. STAGE
       .. " >/dev/null"))
     staged = true
   end
@@ -56,7 +57,8 @@ describe("example scripts #system", function()
       { "report", "postmulti-lua examples/queue-report.lua /tmp/q.json /tmp/q.prom && cat /tmp/q.json /tmp/q.prom" },
       { "relayhost", "postmulti-lua examples/relayhost-migration.lua '[hub.example.com]' '[new.example.com]:587'; "
         .. "postmulti -g mta -x postconf -h relayhost" },
-      { "relayhost fails", "printf '#!/bin/sh\\n[ $MAIL_CONFIG != /etc/postfix-out ] || exit 1\\n' >/tmp/postfix; chmod 755 /tmp/postfix; "
+      { "relayhost fails", "printf '#!/bin/sh\\n[ $MAIL_CONFIG != /etc/postfix-out ] || exit 1\\n' "
+        .. ">/tmp/postfix; chmod 755 /tmp/postfix; "
         .. "mount --bind /tmp/postfix /usr/sbin/postfix; "
         .. "postmulti-lua examples/relayhost-migration.lua '[new.example.com]:587' '[third.example.com]'; s=$?; "
         .. "umount /usr/sbin/postfix; postconf -c /etc/postfix-out -h relayhost; "
@@ -69,7 +71,8 @@ describe("example scripts #system", function()
         .. "postconf -c /etc/postfix-in -e transport_maps=texthash:/etc/postfix-in/transport; "
         .. "postmulti-lua examples/clone.lua in postfix-in2 && postmulti -l && "
         .. "cmp /etc/postfix-in/master.cf /etc/postfix-in2/master.cf && "
-        .. "postconf -c /etc/postfix-in2 -xh transport_maps myhostname queue_directory && cat /etc/postfix-in2/transport" },
+        .. "postconf -c /etc/postfix-in2 -xh transport_maps myhostname queue_directory && cat "
+        .. "/etc/postfix-in2/transport" },
       { "lint", "postmulti-lua --lint examples/border-server.lua examples/hooks/10-chroot.lua examples/clone.lua" },
     }
   end)
@@ -106,7 +109,8 @@ describe("example scripts #system", function()
   it("clone: settings, services and tables of another instance", function()
     assert.equal(0, r.clone.status, r.clone.text)
     assert.matches("postfix%-in2 +mta +n", r.clone.text)
-    assert.matches("\ntexthash:/etc/postfix%-in2/transport\nmx.example.com\n/var/spool/postfix%-in2\nx y\n$", r.clone.text)
+    assert.matches("\ntexthash:/etc/postfix%-in2/transport\nmx.example.com\n/var/spool/postfix%-in2\nx y\n$",
+      r.clone.text)
     assert.equal("", r.lint.text)
   end)
 end)
@@ -121,11 +125,13 @@ describe("twenty addresses #system", function()
         .. ">/root/seventeen.lua; postmulti-lua /root/seventeen.lua" },
       { "as before", PICTURE .. " >/tmp/after; cmp /tmp/before /tmp/after; ls -d /etc/postfix-* /var/spool/postfix-*" },
       { "interrupt", "sed 's/local out = /if number == 9 then host:run { \"kill\", \"-INT\", pid } end local out = /; "
-        .. "s/^local postmulti.*/&\\nlocal pid = tostring(require(\"posix.unistd\").getpid())/' examples/per-address.lua "
+        .. "s/^local postmulti.*/&\\nlocal pid = tostring(require(\"posix.unistd\").getpid())/' "
+        .. "examples/per-address.lua "
         .. ">/root/interrupt.lua; postmulti-lua /root/interrupt.lua" },
       { "as before it", PICTURE .. " >/tmp/after; cmp /tmp/before /tmp/after; postmulti -l" },
       { "terminate", "postmulti-lua -e 'require(\"postmulti\").open():transaction(function() "
-        .. "require(\"postmulti\").open():run { \"sleep\", \"50\" } end)' & p=$!; sleep 0.5; kill -TERM $p; wait $p; s=$?; "
+        .. "require(\"postmulti\").open():run { \"sleep\", \"50\" } end)' & p=$!; sleep 0.5; kill -TERM $p; "
+        .. "wait $p; s=$?; "
         .. "pgrep -x sleep; exit $s" },
       { "dry", "sed 's/log = print/log = print, dry_run = true/' examples/per-address.lua >/root/dry.lua; "
         .. "postmulti-lua /root/dry.lua | tail -1; postmulti -l" },
@@ -193,8 +199,10 @@ describe("example hooks #system", function()
         .. "cat /tmp/notified; exit $s" },
       { "child", "mkdir -p /tmp/h && mv /etc/postmulti/hooks.d/* /tmp/h; echo 'return { after_create = function(event) "
         .. "assert(os.execute(\"postmulti -i \" .. event.instance.name .. \" -e enable\")) "
-        .. "assert(event.instance.enabled) assert(io.popen(\"postmulti -l\"):read(\"a\"):find(event.instance.name, 1, true)) "
-        .. "event.host:run { \"postmulti\", \"-e\", \"create\", \"-I\", \"postfix-z\" } assert(event.host:instance \"z\") "
+        .. "assert(event.instance.enabled) assert(io.popen(\"postmulti "
+        .. "-l\"):read(\"a\"):find(event.instance.name, 1, true)) "
+        .. "event.host:run { \"postmulti\", \"-e\", \"create\", \"-I\", \"postfix-z\" } "
+        .. "assert(event.host:instance \"z\") "
         .. "end }' >/etc/postmulti/hooks.d/10-x.lua; postmulti -e create -I postfix-c && postmulti -l" },
       { "child undone", "echo 'return { after_create = function(event) if event.instance.name == \"postfix-d\" "
         .. "then error \"no\" end end }' >/etc/postmulti/hooks.d/20-x.lua; "
@@ -293,7 +301,8 @@ describe("every example of the documentation #system", function()
       "postmulti -e init; postmulti-lua --lint /root/example.lua || exit; mkdir -p /etc/postmulti/hooks.d "
       .. "/etc/postmulti/commands.d; if grep -q summary /root/example.lua; then cp /root/example.lua "
       .. "/etc/postmulti/commands.d/late.lua; postmulti -e late --least 0; else cp /root/example.lua "
-      .. "/etc/postmulti/hooks.d/10-x.lua; ! postmulti -e create -I postfix-h && postmulti -e create -I postfix-h -G g; "
+      .. "/etc/postmulti/hooks.d/10-x.lua; ! postmulti -e create -I postfix-h && postmulti -e create -I "
+        .. "postfix-h -G g; "
       .. "fi")
     r = play(steps)
   end)
