@@ -321,6 +321,16 @@ function core.hostname() end
 ---@return integer? errno
 function core.print(text) end
 
+---HUP, INT and TERM: in the program postmulti-lua, but at its prompt, they are raised as a postmulti.Error of kind
+---"interrupted", between two instructions of the main thread; and core.run stops what it runs (TERM, KILL two seconds
+---later), core.lock and core.edit stop waiting. Elsewhere nothing of this is so, and these two do nothing.
+---Hold: a signal waits until the hold ends.
+---@param hold boolean
+function core.hold_interrupts(hold) end
+
+---Raise the error now, if a signal has come and is not held.
+function core.check_interrupt() end
+
 -------------------------------------------------------------------- processes
 
 ---@class postmulti.Exit

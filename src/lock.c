@@ -9,6 +9,7 @@
 #include <sys/sysmacros.h>
 #include <time.h>
 
+#include "interrupt.h"
 #include "read_file.h"
 #include "retry.h"
 #include "sys.h"
@@ -117,6 +118,8 @@ int lock_wait(int fd, const char *path, long wait_ms, struct fault *fault)
 			return 0;
 		if (errno != EWOULDBLOCK)
 			return fault_set(fault, errno, "%s: cannot lock: %s", path, strerror(errno));
+		if (interrupt_pending() != 0)
+			return fault_set(fault, EINTR, "%s: interrupted while another process has it locked", path);
 		if (slept >= wait_ms)
 			return held_too_long(fd, path, wait_ms, fault);
 		if (pause > wait_ms - slept)
