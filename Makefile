@@ -40,7 +40,7 @@ LUA_LIBS   := $(shell pkg-config --libs lua5.4)
 WARNINGS = -std=c11 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wcast-qual -Wwrite-strings -Wformat=2 -Wundef -Wvla -Wimplicit-fallthrough
 HARDENING = -D_FORTIFY_SOURCE=2 -fstack-protector-strong
-ALL_CFLAGS = $(WARNINGS) $(HARDENING) -fPIC -fvisibility=hidden -MMD -MP -I$(BUILD) -Isrc $(LUA_CFLAGS) $(CFLAGS)
+ALL_CFLAGS = $(WARNINGS) $(HARDENING) -pthread -fPIC -fvisibility=hidden -MMD -MP -I$(BUILD) -Isrc $(LUA_CFLAGS) $(CFLAGS)
 
 HOST_SOURCES = src/main.c src/loader.c src/prompt.c
 CORE_SOURCES = $(sort $(filter-out $(HOST_SOURCES),$(wildcard src/*.c)))
@@ -68,7 +68,7 @@ BUSTED     = $(RUN_LUA) $$(command -v busted) -o plainTerminal $(BUSTED_FLAGS)
 # Linked as they are, with the tree's own paths; everything else asks build.h.
 PROGRAMS = $(BUILD)/postmulti-lua $(BUILD)/postmulti/core.so
 
-.PHONY: all core check $(SUITES) torture fuzz mutants stage asan ubsan lint lint-lua lint-c lint-shell lint-man \
+.PHONY: all core check $(SUITES) mutants torture fuzz stage asan ubsan lint lint-lua lint-c lint-shell lint-man \
 	install uninstall dist clean help bench bench-ci bench-ir FORCE
 all: $(PROGRAMS) $(BUILD)/postmulti.script $(BUILD)/compiled/stamp
 
@@ -104,10 +104,10 @@ $(BUILD)/%.o: src/%.c $(BUILD)/build.h
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/postmulti/core.so: $(CORE_OBJECTS)
-	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $^
+	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -shared -o $@ $^
 
 $(BUILD)/postmulti-lua: $(HOST_OBJECTS) $(CORE_OBJECTS)
-	$(CC) $(CFLAGS) $(LDFLAGS) -Wl,-E -o $@ $^ $(LUA_LIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -Wl,-E -o $@ $^ $(LUA_LIBS)
 
 # The command with the interpreter that is installed with it.
 $(BUILD)/postmulti.script: scripts/postmulti $(BUILD)/build.h
@@ -137,7 +137,7 @@ $(BUILD)/fault/%: tests/fault/%.c $(CORE_OBJECTS)
 # A program that plays the end of a process by longjmp leaves its memory allocated.
 $(BUILD)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $< $(LUA_LIBS)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LUA_LIBS)
 
 fault: $(FAULT_PROGRAMS)
 	@for program in $^; do \
@@ -156,7 +156,25 @@ torture: stage $(FAULT_PROGRAMS)
 	tests/fault/outside/run all
 	tests/fault/outside/run pairs
 	tests/fault/outside/run race 120
-	$(BUILD)/fault/transaction_fault /dev/shm 1000
+	$(BUILD)/fault/transaction_fault /dev/shm 200
+	$(MAKE) fuzz T=3600
+
+# Coverage-guided, with clang: make fuzz T=60 gives each target a minute. New inputs are kept below $(BUILD)/fuzz.
+T             = 10
+FUZZ_PROGRAMS = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/*.c)))
+FUZZ_CORE     = $(addprefix src/,buffer.c config_text.c expand.c fault.c main_cf.c master_cf.c master_edit.c master_word.c)
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_CORE) $(wildcard src/*.h)
+	@mkdir -p $(@D)/corpus/$*
+	clang -g -O1 -std=gnu11 -Isrc -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+		-o $@ $< $(FUZZ_CORE)
+
+fuzz: $(FUZZ_PROGRAMS)
+	@for program in $^; do \
+		name=$${program##*/}; echo "$$name"; \
+		$$program -max_total_time=$(T) -max_len=2048 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 \
+			-artifact_prefix=$$program- $(BUILD)/fuzz/corpus/$$name tests/fuzz/seeds/$$name || exit 1; \
+	done
 
 parity: core
 	@status=0; for script in $(PARITY_SCRIPTS); do echo "$$script"; $(RUN_LUA) $$script || status=1; done; exit $$status
@@ -236,6 +254,7 @@ help:
 	@echo 'all        build the host, the C module and the command (default)'
 	@echo 'check      all tests: $(SUITES); each is a target of its own'
 	@echo 'torture    the long runs of the fault tests: hours'
+	@echo 'fuzz       the readers of configuration files, T seconds each (clang)'
 	@echo 'asan ubsan the tests of the C core under a sanitizer'
 	@echo 'bench      measure against the floor, the stock command and its peers, with N=$(N) instances'
 	@echo 'bench-ci   instructions, processes and system calls against those recorded; bench-ir: instructions'

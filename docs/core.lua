@@ -50,6 +50,13 @@ function core.parse_main(text, path) end
 ---@return table<string, string>|nil partial  for "malformed": what the well-formed lines say
 function core.read_parameters(path, names) end
 
+---Have the disk fetch many files ahead of their being read one by one. Only what is not in memory is fetched, nothing is
+---remembered, nothing fails: without it reading gives the same, later.
+---@param list string[]
+---@param suffix string  what is put behind each, to make a path
+---@return { [any]: any }  a handle, for <close>: closing waits for the reads under way and drops the rest
+function core.prefetch(list, suffix) end
+
 ---Edit the text of a main.cf; pure. Same resulting text as postconf(1) -e, -X and -#, its defects apart: a missing final
 ---newline is supplied, bytes after a NUL are kept. Appended settings come sorted by name (as postconf since 3.11).
 ---@param text string

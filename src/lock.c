@@ -15,7 +15,7 @@
 #include "sys.h"
 
 #define FIRST_PAUSE_MS 1
-#define LONGEST_PAUSE_MS 50
+#define LONGEST_PAUSE_MS 5 /* many may wait in turn: what nobody uses is lost to all of them */
 #define MAX_HOLDER_FDS 64
 #define MAX_TURNS 1000 /* times that the file may be replaced under us */
 

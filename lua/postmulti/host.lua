@@ -24,6 +24,8 @@ Host.__index = Host
 
 local M = {}
 
+local MANY = 32 -- instances that are worth the trouble of reading ahead
+
 local function ignore() end
 
 -- Where there are no hooks their module is not loaded.
@@ -181,6 +183,8 @@ function Host:load()
   if conflict then
     errors.raise("conflict", "%s/main.cf: %s", self.config_directory, conflict)
   end
+  local many = #self.directories >= MANY
+  local ahead <close> = many and self.core.prefetch(self.directories, "/main.cf") or nil -- luacheck: no unused
   local list = { self.primary }
   local is_damaged = false
   for index, directory in ipairs(self.directories) do

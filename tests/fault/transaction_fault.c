@@ -1,7 +1,10 @@
 /*
  * transaction_fault - every system call of a file transaction fails once
  *
- *      transaction_fault [DIRECTORY [ROUNDS]]          default: /dev/shm, 1
+ *      transaction_fault [DIRECTORY [ROUNDS]]          default: /dev/shm, 6
+ *
+ * Round after round; from the second on every first fault is followed by another
+ * one in the run that recovers.
  *
  * Build, in the top directory:
  *
@@ -45,7 +48,8 @@ static struct {
 } plan;
 
 static jmp_buf crashed;
-static long faults, bad;
+static long faults, pairs, bad;
+static int with_pairs;
 static char old_text[9000], new_text[12000];
 
 /* Whether the present call is the one to fail; leaves by longjmp when the process is to end before it. */
@@ -402,6 +406,35 @@ static void check_file(const struct scenario *scenario, int returned, enum trans
 		complain(scenario, "a temporary file is left");
 }
 
+/* One more run with a fault, on what the first has left; the file must be whole. */
+static void recover_with_fault(const struct scenario *scenario, int first)
+{
+	static const int number[] = { EIO, ENOSPC, EINTR, ENOMEM };
+	const long at = plan.at, second = 1 + (long)(faults % 25);
+	const enum mode mode = plan.mode;
+	const int kept = plan.number;
+	const char *hit = plan.hit;
+	struct fault fault = { 0, "" };
+
+	plan.mode = (enum mode)(faults / 25 % 4);
+	plan.number = number[faults / 100 % 4];
+	plan.at = second;
+	plan.calls = 0;
+	plan.hit = NULL;
+	sys = &sys_faulty;
+	if (setjmp(crashed) == 0)
+		(void)scenario->run(&fault);
+	sys = &sys_real;
+	(void)open_descriptors(first, 1);
+	pairs += plan.hit != NULL;
+	plan.mode = mode;
+	plan.number = kept;
+	plan.at = at;
+	plan.hit = hit;
+	if (state_of("f") != scenario->before && state_of("f") != scenario->after)
+		complain(scenario, "a second fault: the file is neither old nor new");
+}
+
 /* A run with a fault; 0: there was no call to fail any more. */
 static int step(const struct scenario *scenario, int first)
 {
@@ -425,6 +458,8 @@ static int step(const struct scenario *scenario, int first)
 	if (open_descriptors(first, 1) > 0 && returned)
 		complain(scenario, "a descriptor is left open");
 	check_file(scenario, returned, outcome, &fault);
+	if (with_pairs)
+		recover_with_fault(scenario, first);
 	outcome = scenario->run(&fault);
 	if (outcome == TRANSACTION_FAILED)
 		complain(scenario, fault.text);
@@ -447,7 +482,7 @@ static void walk(const struct scenario *scenario, enum mode mode, int number, in
 static void walk_all(int first)
 {
 	static const int number[] = { EIO,   ENOSPC, EINTR,  EACCES, EMFILE, EPERM,
-				      EROFS, EDQUOT, ENOMEM, ESTALE, EAGAIN };
+				      EROFS, EDQUOT, ENOMEM, ESTALE, EAGAIN, ENFILE };
 
 	for (size_t i = 0; i < sizeof scenarios / sizeof scenarios[0]; i++) {
 		for (size_t k = 0; k < sizeof number / sizeof number[0]; k++)
@@ -492,7 +527,7 @@ static void fill_text(char *text, size_t size, const char *line)
 int main(int argc, char **argv)
 {
 	char directory[4096];
-	long rounds = argc > 2 ? strtol(argv[2], NULL, 10) : 1;
+	long rounds = argc > 2 ? strtol(argv[2], NULL, 10) : 6;
 	int first;
 
 	(void)snprintf(directory, sizeof directory, "%s/transaction_fault.XXXXXX", argc > 1 ? argv[1] : "/dev/shm");
@@ -504,13 +539,17 @@ int main(int argc, char **argv)
 	fill_text(new_text, sizeof new_text, "relayhost = new.example\n");
 	first = STDERR_FILENO + 1;
 	(void)open_descriptors(first, 1); /* inherited ones */
-	while (rounds-- > 0)
+	for (long round = 0; round < rounds; round++) {
+		with_pairs = round > 0;
 		walk_all(first);
+	}
 	remove_all();
 	check_child();
 	remove_all();
 	if (rmdir("d") < 0 || chdir("/") < 0 || rmdir(directory) < 0)
 		perror(directory);
+	if (pairs > 0)
+		printf("%ld of them followed by a second one\n", pairs);
 	printf("%ld faults, %ld bad\n", faults, bad);
 	return bad > 0;
 }
