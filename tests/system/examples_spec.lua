@@ -334,6 +334,9 @@ return { after_create = function(event)
   os.execute(command .. "; (sleep 0.1; " .. command .. ") &")
 end }]] .. "for i in 1 2 3 4 5 6; do postmulti -e create -I postfix-p$i & done; wait; sleep 0.5; "
         .. "postmulti -l | grep -c ' y  '; ls /run/postmulti" },
+      { "broken command", "mkdir /etc/postmulti/commands.d; echo 'return {' >/etc/postmulti/commands.d/x.lua; "
+        .. "postmulti --help; s=$?; echo 'return { summary = \"x\", run = function() error \"oops\" end }' "
+        .. ">/etc/postmulti/commands.d/x.lua; postmulti -e x; echo $?; rm /etc/postmulti/commands.d/x.lua; exit $s" },
       { "forged", ": >/run/postmulti/etc-postfix.child-1-00aa; postmulti-lua -e '"
         .. "require(\"postmulti\").open():transaction(function() "
         .. "os.execute(\"POSTMULTI_LOCK_HOLDER=/run/postmulti/etc-postfix.child-1-00aa "
@@ -349,6 +352,12 @@ end }]] .. "cp /etc/postfix/main.cf /tmp/m; postmulti -e create -I postfix-k; ls
 
   it("may be many, and in the background", function()
     assert.equal("7\netc-postfix.lock\n", r.parallel.text)
+  end)
+
+  it("(a command that cannot be loaded does not hide the help)", function()
+    assert.equal(1, r["broken command"].status)
+    assert.matches("%-%-version\n.*fatal: /etc/postmulti/commands.d/x.lua:2: ", r["broken command"].text)
+    assert.matches("%-e x failed: /etc/postmulti/commands.d/x.lua:1: oops\n1\n$", r["broken command"].text)
   end)
 
   it("cannot pass the lock with a name of somebody else's", function()
