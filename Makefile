@@ -40,7 +40,7 @@ LUA_LIBS   := $(shell pkg-config --libs lua5.4)
 WARNINGS = -std=c11 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wcast-qual -Wwrite-strings -Wformat=2 -Wundef -Wvla -Wimplicit-fallthrough
 HARDENING = -D_FORTIFY_SOURCE=2 -fstack-protector-strong
-ALL_CFLAGS = $(WARNINGS) $(HARDENING) -fPIC -fvisibility=hidden -MMD -MP -I$(BUILD) -Isrc $(LUA_CFLAGS) $(CFLAGS)
+ALL_CFLAGS = $(WARNINGS) $(HARDENING) -pthread -fPIC -fvisibility=hidden -MMD -MP -I$(BUILD) -Isrc $(LUA_CFLAGS) $(CFLAGS)
 
 HOST_SOURCES = src/main.c src/loader.c src/prompt.c
 CORE_SOURCES = $(sort $(filter-out $(HOST_SOURCES),$(wildcard src/*.c)))
@@ -68,7 +68,7 @@ BUSTED     = $(RUN_LUA) $$(command -v busted) -o plainTerminal $(BUSTED_FLAGS)
 # Linked as they are, with the tree's own paths; everything else asks build.h.
 PROGRAMS = $(BUILD)/postmulti-lua $(BUILD)/postmulti/core.so
 
-.PHONY: all core check $(SUITES) torture fuzz mutants stage asan ubsan lint lint-lua lint-c lint-shell lint-man \
+.PHONY: all core check $(SUITES) mutants torture fuzz stage asan ubsan lint lint-lua lint-c lint-shell lint-man \
 	install uninstall dist clean help bench bench-ci bench-ir FORCE
 all: $(PROGRAMS) $(BUILD)/postmulti.script $(BUILD)/compiled/stamp
 
@@ -104,10 +104,10 @@ $(BUILD)/%.o: src/%.c $(BUILD)/build.h
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/postmulti/core.so: $(CORE_OBJECTS)
-	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $^
+	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -shared -o $@ $^
 
 $(BUILD)/postmulti-lua: $(HOST_OBJECTS) $(CORE_OBJECTS)
-	$(CC) $(CFLAGS) $(LDFLAGS) -Wl,-E -o $@ $^ $(LUA_LIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -Wl,-E -o $@ $^ $(LUA_LIBS)
 
 # The command with the interpreter that is installed with it.
 $(BUILD)/postmulti.script: scripts/postmulti $(BUILD)/build.h
@@ -137,7 +137,7 @@ $(BUILD)/fault/%: tests/fault/%.c $(CORE_OBJECTS)
 # A program that plays the end of a process by longjmp leaves its memory allocated.
 $(BUILD)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $< $(LUA_LIBS)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LUA_LIBS)
 
 fault: $(FAULT_PROGRAMS)
 	@for program in $^; do \

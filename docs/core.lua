@@ -50,6 +50,13 @@ function core.parse_main(text, path) end
 ---@return table<string, string>|nil partial  for "malformed": what the well-formed lines say
 function core.read_parameters(path, names) end
 
+---Have the disk fetch many files ahead of their being read one by one. Only what is not in memory is fetched, nothing is
+---remembered, nothing fails: without it reading gives the same, later.
+---@param list string[]
+---@param suffix string  what is put behind each, to make a path
+---@return { [any]: any }  a handle, for <close>: closing waits for the reads under way and drops the rest
+function core.prefetch(list, suffix) end
+
 ---Edit the text of a main.cf; pure. Same resulting text as postconf(1) -e, -X and -#, its defects apart: a missing final
 ---newline is supplied, bytes after a NUL are kept. Appended settings come sorted by name (as postconf since 3.11).
 ---@param text string
@@ -313,6 +320,16 @@ function core.hostname() end
 ---@return string? reason
 ---@return integer? errno
 function core.print(text) end
+
+---HUP, INT and TERM: in the program postmulti-lua, but at its prompt, they are raised as a postmulti.Error of kind
+---"interrupted", between two instructions of the main thread; and core.run stops what it runs (TERM, KILL two seconds
+---later), core.lock and core.edit stop waiting. Elsewhere nothing of this is so, and these two do nothing.
+---Hold: a signal waits until the hold ends.
+---@param hold boolean
+function core.hold_interrupts(hold) end
+
+---Raise the error now, if a signal has come and is not held.
+function core.check_interrupt() end
 
 -------------------------------------------------------------------- processes
 

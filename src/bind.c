@@ -47,8 +47,11 @@ int luaopen_postmulti_core(lua_State *L)
 	luaL_setfuncs(L, bind_transaction, 0);
 	luaL_setfuncs(L, bind_tree, 0);
 	luaL_setfuncs(L, bind_process, 0);
+	luaL_setfuncs(L, bind_prefetch, 0);
+	luaL_setfuncs(L, bind_interrupt, 0);
 	bind_transaction_types(L);
 	bind_expand_types(L);
+	bind_prefetch_types(L);
 	lua_pushstring(L, BUILD_VERSION);
 	lua_setfield(L, -2, "version");
 	push_build(L);

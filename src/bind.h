@@ -29,10 +29,16 @@ extern const luaL_Reg bind_expand[];
 extern const luaL_Reg bind_transaction[];
 extern const luaL_Reg bind_tree[];
 extern const luaL_Reg bind_process[];
+extern const luaL_Reg bind_prefetch[];
+extern const luaL_Reg bind_interrupt[];
 
 /* Make the metatables of a file's handles, where it has any. */
 void bind_transaction_types(lua_State *L);
 void bind_expand_types(lua_State *L);
+void bind_prefetch_types(lua_State *L);
+
+/* For the host program: HUP, INT and TERM are raised as errors in this state. 0, or -1 with errno. */
+int bind_interrupt_install(lua_State *L);
 
 __attribute__((visibility("default"))) int luaopen_postmulti_core(lua_State *L);
 

@@ -9,12 +9,13 @@
 #include <sys/sysmacros.h>
 #include <time.h>
 
+#include "interrupt.h"
 #include "read_file.h"
 #include "retry.h"
 #include "sys.h"
 
 #define FIRST_PAUSE_MS 1
-#define LONGEST_PAUSE_MS 50
+#define LONGEST_PAUSE_MS 5 /* many may wait in turn: what nobody uses is lost to all of them */
 #define MAX_HOLDER_FDS 64
 #define MAX_TURNS 1000 /* times that the file may be replaced under us */
 
@@ -117,6 +118,8 @@ int lock_wait(int fd, const char *path, long wait_ms, struct fault *fault)
 			return 0;
 		if (errno != EWOULDBLOCK)
 			return fault_set(fault, errno, "%s: cannot lock: %s", path, strerror(errno));
+		if (interrupt_pending() != 0)
+			return fault_set(fault, EINTR, "%s: interrupted while another process has it locked", path);
 		if (slept >= wait_ms)
 			return held_too_long(fd, path, wait_ms, fault);
 		if (pause > wait_ms - slept)

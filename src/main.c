@@ -21,6 +21,7 @@
 
 #include "bind.h"
 #include "build.h"
+#include "interrupt.h"
 #include "loader.h"
 #include "prompt.h"
 #include "sys.h"
@@ -36,6 +37,7 @@ struct host {
 	int options_end; /* index of the first word after the options */
 	bool interactive;
 	bool has_chunk;
+	bool lint; /* look at scripts, run none */
 };
 
 static const char version_text[] = PROGRAM " " BUILD_VERSION " (" LUA_RELEASE ")\n";
@@ -47,6 +49,7 @@ static const char help_text[] =
 	"  -e chunk   run the chunk of Lua before the script\n"
 	"  -i         read Lua from a prompt after that\n"
 	"  -          read the script from standard input\n"
+	"  --lint     look for mistakes in the files that follow, run nothing\n"
 	"  --version  print the version\n"
 	"  --help     print this text\n"
 	"\n"
@@ -123,6 +126,8 @@ static int parse_option(struct host *host, int *at)
 		return print_text(help_text);
 	if (strcmp(option, "-i") == 0)
 		host->interactive = true;
+	else if (strcmp(option, "--lint") == 0)
+		host->lint = true;
 	else if (strncmp(option, "-e", 2) == 0) {
 		host->has_chunk = true;
 		if (option[2] == '\0' && host->argv[++*at] == NULL)
@@ -331,11 +336,19 @@ static bool run_script(lua_State *L, const struct host *host, const char *file, 
 	return run_loaded(L, status, handler, count);
 }
 
+/* run_lint - postmulti.lint.main(arg); is all well? */
+static bool run_lint(lua_State *L, int handler)
+{
+	static const char chunk[] = "os.exit(require('postmulti.lint').main(arg))";
+
+	return run_loaded(L, luaL_loadbuffer(L, chunk, sizeof chunk - 1, "=--lint"), handler, 0);
+}
+
 /* run - in protected mode: all that the options ask for; pushes whether it went well */
 static int run(lua_State *L)
 {
 	struct host *host = lua_touserdata(L, 1);
-	bool well, has_script = host->script < host->argc;
+	bool well, has_prompt, has_script = host->script < host->argc;
 	const char *file = has_script ? host->argv[host->script] : NULL;
 	int handler;
 
@@ -344,10 +357,17 @@ static int run(lua_State *L)
 	lua_pushlightuserdata(L, host);
 	lua_pushcclosure(L, handle_message, 1);
 	handler = lua_gettop(L);
+	if (host->lint) {
+		lua_pushboolean(L, run_lint(L, handler));
+		return 1;
+	}
+	has_prompt = host->interactive || (!has_script && !host->has_chunk && isatty(STDIN_FILENO));
+	if (!has_prompt && bind_interrupt_install(L) < 0)
+		return luaL_error(L, "signals: %s", strerror(errno));
 	well = run_chunks(L, host, handler);
 	if (well && has_script)
 		well = run_script(L, host, strcmp(file, "-") == 0 ? NULL : file, handler);
-	if (host->interactive || (!has_script && !host->has_chunk && isatty(STDIN_FILENO))) {
+	if (has_prompt) {
 		(void)fputs(version_text, stdout);
 		prompt_run(L, handler);
 	} else if (well && !has_script && !host->has_chunk)
@@ -366,7 +386,7 @@ int main(int argc, char **argv)
 	if (open_standard_descriptors() < 0)
 		return complain("/dev/null: %s", strerror(errno));
 	set_signals();
-	if (atexit(check_output) != 0)
+	if (atexit(interrupt_end) != 0 || atexit(check_output) != 0)
 		return complain("not enough memory");
 	result = parse_options(&host);
 	if (result != 0)

@@ -13,6 +13,7 @@
 
 #include "beneath.h"
 #include "environment.h"
+#include "interrupt.h"
 #include "sys.h"
 
 enum {
@@ -39,6 +40,8 @@ struct run {
 	pid_t pid;
 	int trouble; /* errno of what went wrong with the output */
 	bool ended;  /* waited for */
+	bool grouped;     /* it has a process group of its own */
+	bool interrupted; /* we were, and it was told */
 	milliseconds ended_at, term_at, kill_at; /* -1: never */
 };
 
@@ -367,10 +370,23 @@ static void give(struct run *run)
 		close_fd(&run->input.ours);
 }
 
-/* signal_group - to the program and what it started */
+/* signal_group - to the program and what it started; one without a group that has ended has no number any more */
 static int signal_group(const struct run *run, int signal)
 {
-	return sys->kill(-run->pid, signal);
+	if (run->grouped)
+		return sys->kill(-run->pid, signal);
+	return run->ended ? -1 : sys->kill(run->pid, signal);
+}
+
+/* pass_interrupt - a signal that ends us ends the program, too: TERM now, KILL later, both once */
+static void pass_interrupt(struct run *run)
+{
+	if (run->interrupted || run->ended || interrupt_pending() == 0)
+		return;
+	run->interrupted = true;
+	run->term_at = -1;
+	run->kill_at = now() + KILL_AFTER;
+	(void)signal_group(run, SIGTERM);
 }
 
 /* enforce - the time limit: TERM, then KILL, both once */
@@ -419,13 +435,14 @@ static int patience(const struct run *run)
 /* attend - one turn: wait for something, serve it; -1: poll(2) failed */
 static int attend(struct run *run)
 {
-	struct pollfd fds[4] = {
+	struct pollfd fds[5] = {
 		{ .fd = run->input.ours, .events = POLLOUT },
 		{ .fd = run->output.ours, .events = POLLIN },
 		{ .fd = run->error.ours, .events = POLLIN },
 		{ .fd = run->pidfd, .events = POLLIN },
+		{ .fd = run->interrupted || run->ended ? -1 : interrupt_fd(), .events = POLLIN },
 	};
-	int ready = sys->poll(fds, 4, patience(run));
+	int ready = sys->poll(fds, 5, patience(run));
 
 	if (ready < 0)
 		return errno == EINTR ? 0 : -1;
@@ -437,6 +454,7 @@ static int attend(struct run *run)
 		take(run, &run->error.ours, run->err);
 	if (!run->ended && (fds[3].revents != 0 || run->pidfd < 0))
 		reap(run, WNOHANG);
+	pass_interrupt(run);
 	enforce(run);
 	return 0;
 }
@@ -444,7 +462,8 @@ static int attend(struct run *run)
 /* see_through - until the program has ended and its output is read */
 static void see_through(struct run *run)
 {
-	bool attended = run->input.ours >= 0 || run->output.ours >= 0 || run->error.ours >= 0 || run->term_at >= 0;
+	bool attended = run->input.ours >= 0 || run->output.ours >= 0 || run->error.ours >= 0 || run->term_at >= 0 ||
+			interrupt_fd() >= 0;
 
 	if (attended)
 		run->pidfd = sys->pidfd_open(run->pid, 0); /* close-on-exec; -1: looked at now and then instead */
@@ -475,6 +494,7 @@ static int run_guarded(struct run *run, struct fault *fault)
 		return -1;
 	if (run->request->time_limit > 0)
 		run->term_at = now() + limit_milliseconds(run->request->time_limit);
+	run->grouped = run->term_at >= 0;
 	error = start_program(run);
 	close_theirs(run);
 	if (error != 0)

@@ -42,6 +42,7 @@ const struct sys sys_real = {
 	.openat2 = real_openat2,
 	.close = close,
 	.read = read,
+	.preadv2 = preadv2,
 	.write = write,
 	.lseek = lseek,
 	.ftruncate = ftruncate,

@@ -21,6 +21,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <time.h>
 
 struct sys {
@@ -29,6 +30,7 @@ struct sys {
 	int (*openat2)(int dirfd, const char *path, const struct open_how *how, size_t size);
 	int (*close)(int fd);
 	ssize_t (*read)(int fd, void *data, size_t size);
+	ssize_t (*preadv2)(int fd, const struct iovec *parts, int count, off_t offset, int flags);
 	ssize_t (*write)(int fd, const void *data, size_t size);
 	off_t (*lseek)(int fd, off_t offset, int whence);
 	int (*ftruncate)(int fd, off_t length);

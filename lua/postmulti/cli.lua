@@ -12,7 +12,11 @@ M.status = {
   ok = 0,
   failure = 1,  -- as the stock command: nothing changed, or a child failed
   unsafe = 3,   -- changed, but not known to be on disk
+  hook = 4,     -- an after_* hook failed: create was undone, any other action is done
 }
+
+-- Kinds of errors that leave the action done.
+local WARNING = { unsafe = true }
 
 ---@class postmulti.Invocation
 ---@field program string
@@ -101,11 +105,15 @@ end
 local function child(run, func, command)
   local ok, result = pcall(func, command)
   if not ok then
-    if not errors.is(result) then
+    if not errors.is(result) or result.kind == "interrupted" then
       error(result, 0)
     end
     run.report("fatal", result.message)
-    return false
+    if result.kind ~= "hook" then
+      return false
+    end
+    run.hook_failed = true
+    result = result.result
   end
   return result.status == 0
 end
@@ -172,6 +180,52 @@ local function enter(run, action)
   run.host[action](run.host, args)
 end
 
+---postmulti -e NAME of the site
+local function command_of_site(run)
+  local o = run.options
+  local instances = {}
+  report_damage(run, "warning")
+  for _, instance in ipairs(selected(run)) do
+    instances[#instances + 1] = not instance.damage and instance or nil
+  end
+  if o.group or o.name then
+    require_match(instances)
+  end
+  local ok, result = xpcall(o.command.run, function(problem)
+    return errors.is(problem) and problem or debug.traceback(tostring(problem), 2)
+  end, {
+    host = run.host, instances = instances, options = o.command_options, operands = run.operands, report = run.report,
+    name = o.action,
+  })
+  if not ok then
+    if errors.is(result) then
+      error(result, 0)
+    end
+    errors.throw("hook", ("-e %s failed: %s"):format(o.action, result:gsub("\nstack traceback:.*", "")))
+  end
+  return result ~= false
+end
+
+---postmulti --list-hooks
+local function list_hooks(run)
+  local rows, shown = {}, {}
+  local hooks = run.host:load_hooks()
+  for _, hook in ipairs(hooks.list) do
+    local words = {}
+    for word in pairs(hook.functions) do
+      words[#words + 1] = word
+    end
+    table.sort(words)
+    shown[hook.path] = table.concat(words, " ")
+  end
+  for _, file in ipairs(hooks.files) do
+    rows[#rows + 1] = ("%-20s %-8s %s: %s\n"):format(file.name, file.origin, file.path,
+      file.is_off and "(switched off)" or shown[file.path])
+  end
+  errors.check(run.host.core.print(table.concat(rows)))
+  return true
+end
+
 ---An action on instances, under the lock: so they are read once.
 local function act(run)
   local o, host = run.options, run.host
@@ -195,7 +249,7 @@ local function edit(run)
   if o.action == "init" then
     host:init { wrapper = command.wrapper(run.path, o.config_directory, host.parameters.command_directory) }
   else
-    host:transaction(function() act(run) end, command.is_single)
+    host:transaction(function() act(run) end, host:is_single(o.action))
   end
   return true
 end
@@ -217,6 +271,8 @@ local function run_command(run, mistake)
     lock_timeout = o.lock_timeout,
     verbose = o.verbose,
     report = run.report,
+    dry_run = o.dry_run,
+    hooks = not o.no_hooks,
   }
   collectgarbage "restart"
   collectgarbage("incremental", 120) -- memory is dearer than the time to collect it
@@ -226,6 +282,9 @@ local function run_command(run, mistake)
       io.stderr:write(run.program, ": ", mistake.getopt, "\n")
     end
     errors.raise("usage", "%s", mistake.message)
+  end
+  if o.list_hooks then
+    return list_hooks(run)
   end
   local refusal = options.check(o, run.operands)
   if refusal then
@@ -238,6 +297,8 @@ local function run_command(run, mistake)
     return execute(run)
   elseif o.modes.p then
     return postfix(run)
+  elseif o.command then
+    return command_of_site(run)
   end
   return edit(run)
 end
@@ -263,33 +324,70 @@ local function unloadable(traced)
   return module and "the Lua module " .. module .. " cannot be found or read; install postmulti-lua again"
 end
 
+---The commands of the site, for a host that is not open yet.
+local function site_commands(run, core)
+  local site = require "postmulti.site"
+  local place = {
+    core = core, site_directory = core.build.sysconf_directory, share_directory = core.build.share_directory,
+    spawn = function(_, ...) return run.host:spawn(...) end,
+    begin_background = function() return run.host:begin_background() end,
+  }
+  return {
+    find = function(name)
+      local file = site.commands(place, options.actions)[name]
+      return file and site.command(place, file)
+    end,
+    list = function()
+      local files, names = site.commands(place, options.actions)
+      for index, name in ipairs(names) do
+        names[index] = { name = name, summary = site.command(place, files[name]).summary }
+      end
+      return names
+    end,
+  }
+end
+
+---Print what --help or --version asks for.
+local function print_help(run, core, commands)
+  local o = run.options
+  if o.version and not o.help then
+    return core.print(("postmulti (postmulti-lua) %s\n"):format(core.version))
+  elseif o.command then
+    return core.print(options.command_help(o.action, o.command))
+  end
+  return core.print(options.full_help(commands.list()))
+end
+
 ---@param argv string[]  [0] is the command itself
 ---@return integer status
 function M.main(argv)
   local core = require "postmulti.core"
   core.umask(tonumber("22", 8))
-  local o, operands, mistake = options.parse(argv)
-  if not mistake and (o.help or o.version) then
-    io.stdout:write(o.help and options.help or ("postmulti (postmulti-lua) %s\n"):format(core.version))
-    return M.status.ok
-  end
-  local run = { options = o, operands = operands, path = absolute(core, argv[0]) }
-  run.program = argv[0]:match "[^/]+$" or argv[0]
+  local run = { path = absolute(core, argv[0]), program = argv[0]:match "[^/]+$" or argv[0] }
   local reporter
   run.report = function(...) -- most runs have nothing to say
     reporter = reporter or require("postmulti.log").reporter(run.program, function() return run.host end)
     return reporter(...)
   end
-  local ok, result = xpcall(run_command, function(problem)
+  local ok, result = xpcall(function()
+    local commands = site_commands(run, core)
+    local o, operands, mistake = options.parse(argv, commands.find)
+    run.options, run.operands = o, operands
+    if not mistake and (o.help or o.version) then
+      return print_help(run, core, commands)
+    end
+    return run_command(run, mistake)
+  end, function(problem)
     local traced = errors.is(problem) or tostring(problem):find("\nstack traceback:", 1, true)
     return traced and problem or debug.traceback(tostring(problem), 2)
-  end, run, mistake)
+  end)
   if ok then
-    return result and M.status.ok or M.status.failure
+    return not result and M.status.failure or run.hook_failed and M.status.hook or M.status.ok
   end
   if errors.is(result) then
-    run.report(result.kind == "unsafe" and "warning" or "fatal", result.message)
-    return result.kind == "unsafe" and M.status.unsafe or M.status.failure
+    local warns = WARNING[result.kind]
+    run.report(warns and "warning" or "fatal", result.message)
+    return M.status[result.kind] or M.status.failure
   end
   local unloaded = unloadable(result)
   if unloaded then

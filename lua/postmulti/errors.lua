@@ -14,6 +14,10 @@ local M = {}
 ---| "changed"    # another program changed the file meanwhile; run the command again
 ---| "system"     # the operating system refused; `errno` tells why
 ---| "unsafe"     # done, but not known to be on disk
+---| "untrusted"  # a hook, command or config.lua of the site that is not loaded: others can write it, or it is wrong
+---| "vetoed"     # a before_* hook refused; nothing was changed
+---| "hook"       # an after_* hook failed: create is undone, any other action is done
+---| "interrupted" # by a signal
 
 ---@class postmulti.Error
 ---@field kind postmulti.Kind
@@ -89,7 +93,9 @@ end
 ---@param value any
 ---@return boolean
 function M.is(value)
-  return getmetatable(value) == Error
+  local meta = getmetatable(value)
+  -- The C core makes those of signals.
+  return meta == Error or type(meta) == "table" and meta.__name == Error.__name
 end
 
 return M

@@ -15,6 +15,8 @@ local M = {
   version = require("postmulti.core").version,
   open = host.open,
   is_error = errors.is,
+  progress = function(...) return require("postmulti.progress").new(...) end,
+  each = function(...) return require("postmulti.progress").each(...) end,
 }
 
 return M

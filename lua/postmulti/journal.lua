@@ -19,6 +19,7 @@ local names = require "postmulti.names"
 ---@field core postmulti.core
 ---@field directory string
 ---@field count integer
+---@field is_made boolean?  there is a directory
 local Journal = {}
 Journal.__index = Journal
 
@@ -78,7 +79,8 @@ function Journal:add(records)
     lines[index] = M.encode(record)
   end
   self.count = self.count + 1
-  if self.count == 1 then
+  if self.count == 1 or not self.is_made then
+    self.is_made = true
     errors.check(self.core.make_path(self.directory, { mode = tonumber("700", 8) }))
   end
   local path = ("%s/%06d"):format(self.directory, self.count)
@@ -117,6 +119,46 @@ function Journal:read()
     end
   end
   return records
+end
+
+---The number of the last file on disk.
+---@return integer
+function Journal:last()
+  local last = 0
+  for _, name in ipairs(files(self)) do
+    last = math.max(last, tonumber(name:match "^%d+$") or 0)
+  end
+  return last
+end
+
+---Go on with the journal that another process has begun. @return integer its number of files
+---@return integer
+function Journal:join()
+  self.count = self:last()
+  return self.count
+end
+
+---What another process has added since we added something.
+---@return postmulti.Record[]
+function Journal:read_on()
+  local records, last = {}, self:last()
+  for number = self.count + 1, last do
+    local text = errors.if_exists(self.core.read_file(("%s/%06d"):format(self.directory, number)))
+    for line in (text or ""):gmatch "[^\n]+" do
+      records[#records + 1] = M.decode(line)
+    end
+  end
+  self.count = math.max(self.count, last)
+  return records
+end
+
+---Forget the newest, down to a number of files.
+---@param count integer
+function Journal:rewind(count)
+  for number = self:last(), count + 1, -1 do
+    errors.if_exists(self.core.unlink(("%s/%06d"):format(self.directory, number)))
+  end
+  self.count = count
 end
 
 ---Forget everything, oldest first: what says that the transaction was completed is last, and stays true until then.

@@ -10,7 +10,10 @@ local LETTERS = "aceGgIijlpRvx"
 
 local LONG = {
   ["config-directory"] = { argument = true, letter = "c" },
+  ["dry-run"] = {},
+  ["list-hooks"] = {},
   ["lock-timeout"] = { argument = true },
+  ["no-hooks"] = {},
   help = {},
   version = {},
 }
@@ -42,8 +45,46 @@ Manage Postfix instances (postmulti(1)).
   -v          make the Postfix programs that are run more verbose
   -c DIR, --config-directory DIR   manage the instances of the primary in DIR
   --lock-timeout SECONDS           wait that long for another command to finish (default 30)
+  --dry-run   check everything, change nothing, tell what would be done
+  --no-hooks  without the hooks of the site (postmulti-hooks(7))
+  --list-hooks  tell which hooks there are, in their order
   --help, --version
 ]]
+
+---The help with the site's own commands.
+---@param commands { name: string, summary: string }[]
+---@return string
+function M.full_help(commands)
+  if #commands == 0 then
+    return M.help
+  end
+  local lines = { M.help, "\nCommands of this site (postmulti -e NAME --help tells more):\n" }
+  for _, command in ipairs(commands) do
+    lines[#lines + 1] = ("  postmulti -e %-10s %s\n"):format(command.name, command.summary)
+  end
+  return table.concat(lines)
+end
+
+---The help of one of them.
+---@param name string
+---@param command postmulti.SiteCommand
+---@return string
+function M.command_help(name, command)
+  local lines, options = { ("%s\n\n  postmulti [-a | -g GROUP | -i NAME] -e %s [OPTION...] [OPERAND...]\n"):format(
+    command.summary, name) }, {}
+  for option in pairs(command.options or {}) do
+    options[#options + 1] = option
+  end
+  table.sort(options)
+  lines[#lines + 1] = #options > 0 and "\n" or nil
+  for _, option in ipairs(options) do
+    local entry = command.options[option]
+    lines[#lines + 1] = ("  %-22s %s\n"):format("--" .. option .. (entry.argument and " " .. entry.argument or ""),
+      entry.help or "")
+  end
+  lines[#lines + 1] = command.help and "\n" .. command.help:gsub("\n*$", "\n") or nil
+  return table.concat(lines)
+end
 
 ---@class postmulti.Options
 ---@field all boolean?
@@ -59,6 +100,11 @@ Manage Postfix instances (postmulti(1)).
 ---@field verbose boolean?
 ---@field config_directory string?
 ---@field lock_timeout number?
+---@field dry_run boolean?
+---@field no_hooks boolean?
+---@field list_hooks boolean?
+---@field command postmulti.SiteCommand?  of the site, when the action is one
+---@field command_options table<string, string|boolean>?
 ---@field help boolean?
 ---@field version boolean?
 
@@ -85,7 +131,11 @@ local set = {
   end,
   e = function(o, value)
     if not contains(M.actions, value) then
-      return ("-e %s: no such action; specify one of %s"):format(value, table.concat(M.actions, ", "))
+      o.command = o.find(value)
+      if not o.command then
+        return ("-e %s: no such action; specify one of %s"):format(value, table.concat(M.actions, ", "))
+      end
+      o.command_options = {}
     end
     if o.action and o.action ~= value then
       o.two_actions = true
@@ -116,6 +166,9 @@ local set = {
   R = function(o) o.reverse = not o.reverse end,
   v = function(o) o.verbose = true end,
   x = function(o) o.modes.x = true end,
+  ["dry-run"] = function(o) o.dry_run = true end,
+  ["no-hooks"] = function(o) o.no_hooks = true end,
+  ["list-hooks"] = function(o) o.list_hooks = true end,
   help = function(o) o.help = true end,
   version = function(o) o.version = true end,
   ["lock-timeout"] = function(o, value)
@@ -129,11 +182,12 @@ local set = {
 
 ---Parse the command line. Parsing stops at the first operand, and at the first mistake.
 ---@param argv string[]
+---@param find (fun(name: string): postmulti.SiteCommand|nil)?  the commands of the site; their options follow -e NAME
 ---@return postmulti.Options options
 ---@return string[] operands
 ---@return { message: string, getopt: string? }|nil mistake  getopt: a line as getopt(3) prints it
-function M.parse(argv)
-  local options = { selectors = 0, modes = {} }
+function M.parse(argv, find)
+  local options = { selectors = 0, modes = {}, find = find or function() end }
   local index = 1
 
   local function argument(attached, option)
@@ -155,7 +209,8 @@ function M.parse(argv)
   local function long(word)
     local name, value = word:match "^([^=]*)=(.*)$"
     name = name or word
-    local entry = LONG[name]
+    local own = options.command and options.command.options and options.command.options[name]
+    local entry = LONG[name] or own
     if not entry or value and not entry.argument then
       return { message = "usage: " .. M.usage, getopt = "unrecognized option '--" .. word .. "'" }
     end
@@ -165,6 +220,10 @@ function M.parse(argv)
       if mistake then
         return mistake
       end
+    end
+    if entry == own then
+      options.command_options[name] = value or true
+      return nil
     end
     return apply(entry.letter or name, value)
   end
@@ -233,9 +292,10 @@ function M.check(o, operands)
     { iterates and (o.new_name or o.new_group), "a name (-I) or group (-G) is assigned with -e assign" },
     { o.action and not NAMES_NEW[o.action] and (o.new_name or o.new_group),
       ("-e %s assigns no name (-I) or group (-G)"):format(o.action) },
+    { o.dry_run and o.modes.l, "--dry-run is not for -l, which changes nothing" },
     { o.action == "assign" and not o.new_name and not o.new_group,
       "-e assign needs a new name (-I) or a new group (-G)" },
-    { o.action and o.action ~= "create" and o.action ~= "import" and #operands > 0,
+    { o.action and not o.command and o.action ~= "create" and o.action ~= "import" and #operands > 0,
       ("-e %s takes no parameter settings"):format(o.action) },
     { o.json and not o.modes.l, "-j is for -l" },
   }

@@ -115,6 +115,8 @@ function M.remove(host, instance)
   gone(queue, core.rmdir(queue))
   core.unlink(config .. "/main.cf")
   core.unlink(config .. "/master.cf")
+  -- what `postfix check` of 3.11 notes about alias tables
+  core.unlink(config .. "/check-alias-maps-migration-done")
   gone(config, core.rmdir(config))
   return kept
 end

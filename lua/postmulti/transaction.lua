@@ -8,12 +8,15 @@
 --   5. the journal is removed.
 
 local errors = require "postmulti.errors"
+local guard = require "postmulti.guard"
 local journal = require "postmulti.journal"
 local names = require "postmulti.names"
+local nesting = require "postmulti.nesting"
 local record = require "postmulti.record"
 
 ---@class postmulti.Transaction
 ---@field host postmulti.Host
+---@field private is_nested boolean?  within the lock of a process that waits for us
 ---@field private records postmulti.Record[]  what was done or is about to be, oldest first
 ---@field private primary_edits table<string, string>
 ---@field private alternates { [1]: string, [2]: boolean }[]|nil
@@ -24,20 +27,25 @@ Transaction.__index = Transaction
 
 local M = {}
 
-local LOCK_DIRECTORY = "/run/postmulti"
+local LOCK_DIRECTORY = nesting.directory
 
 ---Take the lock of the host. It lies where only root can touch it; somebody else locks the directory that is his own.
 ---@param host postmulti.Host
 ---@return postmulti.Lock
+---@return boolean is_nested  within the lock of a process that waits for this one
 local function take_lock(host)
   local core = host.core
+  local nested = nesting.enter(host)
+  if nested then
+    return nested, true
+  end
   local path = host.config_directory
   local create = core.effective_uid() == 0
   if create then
     errors.check(core.make_path(LOCK_DIRECTORY, { mode = tonumber("700", 8) }))
     path = ("%s/%s.lock"):format(LOCK_DIRECTORY, journal.host_id(host))
   end
-  return (errors.check(core.lock(path, { timeout = host.lock_timeout, create = create })))
+  return errors.check(core.lock(path, { timeout = host.lock_timeout, create = create })), false
 end
 
 ---Message handler: keep errors of ours as they are, give a script's own bugs their traceback.
@@ -56,32 +64,176 @@ end
 ---@param is_single boolean?  FUNC changes one file at the most
 ---@return any
 function M.run(host, func, is_single)
-  local lock = take_lock(host)
+  local lock, is_nested = take_lock(host)
   local self = setmetatable({
-    host = host, records = {}, primary_edits = {}, journal = journal.of(host), is_single = is_single,
+    host = host, records = {}, primary_edits = {}, journal = journal.of(host), is_single = is_single and not is_nested,
+    is_nested = is_nested, afterwards = {},
   }, Transaction)
   host.current = self
   local ok, result = xpcall(function()
-    self:recover()
+    if is_nested then
+      self:join()
+    else
+      self:recover()
+    end
     host:reload()
-    self:sweep()
+    if not is_nested then
+      self:sweep()
+    end
     local value = func(self)
-    self:write_primary()
-    self:decide()
+    host:end_background()
+    guard.uninterrupted(host.core, function()
+      self:write_primary(is_nested and "edit" or "primary")
+      self:decide()
+    end)
     return value
   end, with_traceback)
-  if ok then
-    ok, result = xpcall(self.finish, with_traceback, self, result)
-  else
-    self:undo()
-  end
-  host.current = nil
-  lock:release()
+  guard.uninterrupted(host.core, function()
+    if ok then
+      ok, result = xpcall(self.finish, with_traceback, self, result)
+    else
+      self:undo()
+    end
+    host.current = nil
+    lock:release()
+  end)
   if not ok then
     host.table = nil
     error(result, 0)
   end
+  self:tell(result)
   return result
+end
+
+---The transaction is done: the log, and the hooks that come after it.
+---@param result any
+---@private
+function Transaction:tell(result)
+  local first
+  for _, func in ipairs(self.afterwards) do
+    local problem = func()
+    first = first or problem
+  end
+  if first then
+    first.result = result
+    error(first, 0)
+  end
+end
+
+---Have FUNC called when the transaction is done and its lock is free. What it returns is raised as an error then.
+---@param func fun(): postmulti.Error|nil
+function Transaction:afterward(func)
+  self.afterwards[#self.afterwards + 1] = func
+end
+
+---Have FUNC called, in its turn, when the transaction is undone.
+---@param func fun()
+function Transaction:on_undo(func)
+  self.records[#self.records + 1] = { op = "hook", path = "", undo = func }
+end
+
+---Run FUNC as a part of this transaction: when it raises, what it did is undone, and the rest stands.
+---@param func fun(transaction: postmulti.Transaction): any
+---@return any
+function Transaction:part(func)
+  local host = self.host
+  local mark = {
+    records = #self.records, journal = self.journal and self.journal.count, afterwards = #self.afterwards,
+    edits = {}, alternates = self.alternates and #self.alternates, directories = host.directories,
+    is_published = self.published,
+  }
+  for name, value in pairs(self.primary_edits) do
+    mark.edits[name] = value
+  end
+  local ok, result = xpcall(func, with_traceback, self)
+  if not ok then
+    local returned, problem = pcall(guard.uninterrupted, host.core, self.return_to, self, mark)
+    if not returned then
+      host.report("warning", tostring(problem))
+    end
+    error(result, 0)
+  end
+  return result
+end
+
+---Undo what was done since a mark, and have the instances as they were then.
+---@param mark table
+---@private
+function Transaction:return_to(mark)
+  local host = self.host
+  local is_untouched = #self.records == mark.records
+  if self:undo_records(mark.records) and self.journal and self.journal.count > mark.journal then
+    self.journal:rewind(mark.journal)
+  end
+  for index = #self.afterwards, mark.afterwards + 1, -1 do
+    self.afterwards[index] = nil
+  end
+  for index = self.alternates and #self.alternates or 0, (mark.alternates or 0) + 1, -1 do
+    self.alternates[index] = nil
+  end
+  if not mark.alternates then
+    self.alternates = nil
+  end
+  self.primary_edits = mark.edits
+  if self.published ~= mark.is_published then
+    host:refresh()
+  elseif is_untouched then
+    host:forget(mark.directories)
+  else
+    host:refresh(mark.directories)
+  end
+end
+
+---Before a child is started: what was done so far is in the files, where the child looks for it. Should this
+---transaction fail later, it is undone like everything else.
+function Transaction:publish()
+  self.has_children = true
+  if next(self.primary_edits) or self.alternates then
+    self:write_primary "edit"
+    self.primary_edits, self.alternates = {}, nil
+    self.published = (self.published or 0) + 1
+    self.host:refresh()
+  end
+end
+
+---After a child: what it did within our lock is ours to undo, and what it wrote into files that we have made.
+function Transaction:absorb()
+  self:collect()
+  self.published = (self.published or 0) + 1
+  self.host:refresh()
+end
+
+---The records of what children did.
+---@private
+function Transaction:collect()
+  if self.journal then
+    for _, one in ipairs(self.journal:read_on()) do
+      self.records[#self.records + 1] = one
+    end
+  end
+  local texts, order = {}, {}
+  for _, one in ipairs(self.records) do
+    if one.op == "file" and not texts[one.path] then
+      order[#order + 1] = one.path
+    end
+    if one.op == "file" or one.op == "edit" then
+      texts[one.path] = one.new
+    end
+  end
+  for _, path in ipairs(order) do
+    local now = self.host.core.read_file(path)
+    if now and now ~= texts[path] then
+      self:declare { { op = "edit", path = path, old = texts[path], new = now } }
+    end
+  end
+end
+
+---The journal of the process that we work for goes on.
+---@private
+function Transaction:join()
+  if self.journal then
+    self.joined = self.journal:join()
+  end
 end
 
 ---Say what is about to be done: it can be undone, by this transaction or, after a crash, by the next.
@@ -170,9 +322,45 @@ function Transaction:edit_file(path, change, op)
   return true
 end
 
+---Put a file in place of what is there, or make it; undone with the transaction.
+---@param path string
+---@param text string
+---@param mode integer|nil  of a new file
+---@return boolean changed
+function Transaction:put_file(path, text, mode)
+  local core = self.host.core
+  if errors.if_exists(core.stat(path)) then
+    return self:edit_file(path, function() return text, {} end)
+  end
+  self:declare { { op = "lock", path = path }, { op = "file", path = path, new = text } }
+  errors.check(core.create_file(path, text, { mode = mode }))
+  return true
+end
+
+---Remove a file; undone with the transaction.
+---@param path string
+---@return boolean changed
+function Transaction:remove_file(path)
+  local core = self.host.core
+  local stat = errors.if_exists(core.stat(path, false))
+  if not stat then
+    return false
+  end
+  local text = stat.type == "file" and errors.check(core.read_file(path))
+  if not text then
+    errors.raise("refused", "%s is not a regular file", path)
+  end
+  errors.check(core.unlink(path))
+  self:on_undo(function()
+    errors.check(core.create_file(path, text, { mode = stat.mode }))
+  end)
+  return true
+end
+
 ---Write what changes in the primary's main.cf, at once.
+---@param op "primary"|"edit"  edit: that is not the decision yet
 ---@private
-function Transaction:write_primary()
+function Transaction:write_primary(op)
   if not next(self.primary_edits) and not self.alternates then
     return
   end
@@ -193,13 +381,13 @@ function Transaction:write_primary()
       edits[#edits + 1] = { "set", name, value }
     end
     return core.edit_main(text, edits, path)
-  end, "primary")
+  end, op)
 end
 
 ---From here on the transaction is not undone any more. Where the primary was written, that says so already.
 ---@private
 function Transaction:decide()
-  if self.journal and self.journal.count > 0 and not record.primary(self.records) then
+  if self.journal and not self.is_nested and self.journal.count > 0 and not record.primary(self.records) then
     self.journal:add { { op = "done", path = self.host.config_directory } }
   end
 end
@@ -228,19 +416,35 @@ function Transaction:finish(value)
   return value
 end
 
----Undo, newest first. What cannot be undone is named; the rest is undone all the same, and the journal stays for the
----next command to try again.
+---Undo, newest first, what came after a number of records. What cannot be undone is named; the rest is undone all the
+---same.
+---@param mark integer
+---@return boolean complete
 ---@private
-function Transaction:undo()
+function Transaction:undo_records(mark)
   local complete = true
-  for index = #self.records, 1, -1 do
-    local done, problem = xpcall(record.undo, with_traceback, self.host, self.records[index])
+  for index = #self.records, mark + 1, -1 do
+    local one = self.records[index]
+    self.records[index] = nil
+    local done, problem = xpcall(one.undo or record.undo, with_traceback, self.host, one)
     if not done then
       complete = false
       self.host.report("warning", "cannot undo: " .. tostring(problem))
     end
   end
-  if not complete then
+  return complete
+end
+
+---Undo everything. Where something cannot be undone the journal stays, for the next command to try again.
+---@private
+function Transaction:undo()
+  for _, func in ipairs { self.host.end_background, self.has_children and function() self:collect() end } do
+    local ended, trouble = pcall(func, self.host)
+    if not ended then
+      self.host.report("warning", tostring(trouble))
+    end
+  end
+  if not self:undo_records(0) then
     return
   end
   local done, problem = xpcall(self.forget, with_traceback, self)
@@ -251,8 +455,15 @@ end
 
 ---@private
 function Transaction:forget()
-  if self.journal and self.journal.count > 0 then
-    self.journal:clear()
+  if not self.journal then
+    return
+  elseif not self.is_nested then
+    if self.journal.count > 0 or self.journal.is_made then
+      self.journal:clear()
+    end
+  elseif #self.records == 0 then
+    -- Undone. What was done stays in the journal: should the process that we work for fail, it is undone then.
+    self.journal:rewind(self.joined)
   end
 end
 

@@ -149,7 +149,7 @@ static void list(char *primary, size_t threads)
 {
 	char *text = NULL;
 	size_t room = 0, count;
-	struct work work[THREADS_MAX];
+	struct work work[THREADS_MAX] = { 0 };
 	pthread_t thread[THREADS_MAX];
 	struct entry *entries;
 

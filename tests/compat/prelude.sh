@@ -46,7 +46,8 @@ tree()
 	mkdir -p "/etc/$name" "/var/spool/$name" && install -d -o postfix -m 700 "/var/lib/$name"
 	cp /etc/postfix/master.cf.proto "/etc/$name/master.cf"
 	printf '%s\n' "queue_directory = /var/spool/$name" "data_directory = /var/lib/$name" \
-		'master_service_disable = inet' 'authorized_submit_users =' 'compatibility_level = 3.6' \
+		'master_service_disable = inet' 'authorized_submit_users =' \
+		"$(grep '^compatibility_level = ' /etc/postfix/main.cf || echo 'compatibility_level = 3.6')" \
 		"myhostname = mail.example.com" "alias_maps =" >"/etc/$name/main.cf"
 	touch -d '2024-01-02 00:00' "/etc/$name/main.cf"
 	[ $# -eq 0 ] || conf "/etc/$name" "$@"

@@ -6,7 +6,7 @@
 --     == title of a scenario      (file 07-create.txt: group create)
 --     covers: 7, 8                section numbers of the command's description
 --     watch: /srv /etc/other*     further trees to compare (shell patterns)
---     releases: before 3.11       only with such a Postfix (or: from 3.11)
+--     releases: before 3.11       only with such a Postfix (or: from 3.11, only 3.10)
 --     ! three                     a step that must succeed with the stock command
 --     $ postmulti -l -i out       a step that may fail
 --     | more text of the step
@@ -26,7 +26,7 @@
 --     ~ ID tree: -GLOB            a line that only stock has (+ only ours);
 --     ~ ID stdout: +GLOB          also script:; * stands for anything
 --
---     ~ ID (from 3.10) tree: -GLOB    only with such a Postfix (or: before 3.10)
+--     ~ ID (from 3.10) tree: -GLOB    likewise
 --
 -- A declared difference must be met, and nothing else may differ. Lines of a
 -- tree are `MODE OWNER GROUP TYPE PATH [-> TARGET]` and `PATH: TEXT`; once a
@@ -87,6 +87,9 @@ function M.applies(what, release)
   local here_major, here_minor = release:match "^(%d+)%.(%d+)"
   if not word then
     return true
+  end
+  if word == "only" then
+    return here_major == major and here_minor == minor
   end
   local older = tonumber(here_major) * 1000 + tonumber(here_minor) < tonumber(major) * 1000 + tonumber(minor)
   return older == (word == "before")

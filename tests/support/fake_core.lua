@@ -260,6 +260,10 @@ function M.new(files)
     return failing("sync", path)
   end
 
+  function core.umask(mask) local old = fake.umask or 18; fake.umask = mask; return old end
+  function core.working_directory() return real.working_directory() end
+  function core.hold_interrupts() end
+  function core.check_interrupt() end
   function core.effective_uid() return 0 end
   function core.hostname() return "mail.example.com" end
 

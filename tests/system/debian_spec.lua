@@ -67,7 +67,7 @@ describe("Debian's package #system", function()
 
   it("finds the same instances", function()
     same "furnish"
-    assert.equal("postfix-in      mta             y         /etc/postfix-in", ours.furnish[4])
+    assert.equal(1, count(ours.furnish, "^postfix%-in      mta             y         /etc/postfix%-in$"))
   end)
 
   it("makes a unit for each instance by its systemd generator", function()

@@ -347,6 +347,28 @@ describe("deport and destroy", function()
     assert.is_nil(messages[2])
   end)
 
+  it("destroy removes what a check of Postfix 3.11 and Debian's copies for chroot have left", function()
+    local queue = "/var/spool/postfix-out/"
+    local fake = new_fake {
+      ["/etc/postfix-out/check-alias-maps-migration-done"] = "",
+      ["/etc/hosts"] = "a", [queue .. "etc/hosts"] = "a", [queue .. "etc/ssl/certs/0123abcd.0"] = "",
+      [queue .. "lib/libnss_mdns.so.2"] = "", [queue .. "usr/lib/zoneinfo/localtime"] = "",
+    }
+    local host, messages = open(fake)
+    host:instance("out"):destroy()
+    assert.same({}, messages)
+    assert.is_nil(fake.directories["/etc/postfix-out"])
+    assert.is_nil(fake.directories["/var/spool/postfix-out"])
+  end)
+
+  it("destroy keeps what looks like a copy for chroot and is none", function()
+    local fake = new_fake { ["/var/spool/postfix-out/etc/mine"] = "mine" }
+    local host, messages = open(fake)
+    host:instance("out"):destroy()
+    assert.equal("mine", fake.files["/var/spool/postfix-out/etc/mine"])
+    assert.matches("^warning: /var/spool/postfix%-out: ", messages[1])
+  end)
+
   it("deport a damaged instance", function()
     local fake = new_fake { ["/etc/postfix/main.cf"] = MAIN:gsub("%-out", "-out /etc/postfix-gone") }
     local host = open(fake)

@@ -132,6 +132,19 @@ local function adopt(host, args, new)
   return found
 end
 
+---The instance as it will be, for whoever is asked before.
+---@param host postmulti.Host
+---@param args postmulti.CreateArgs
+---@return table fields
+function M.plan(host, args)
+  local name = args.name and names.instance_name(args.name)
+  local fields = { name = name, group = args.group and names.group_name(args.group) }
+  for parameter in pairs(M.operands) do
+    fields[parameter] = directory(host, args, parameter, name)
+  end
+  return fields
+end
+
 ---@param host postmulti.Host
 ---@param transaction postmulti.Transaction
 ---@param args postmulti.CreateArgs

@@ -11,6 +11,31 @@ local M = { name = "import", summary = "enter an existing instance into the tabl
 
 M.operands = { config_directory = true }
 
+---The configuration directory: as given, or the sibling of the primary's.
+local function directory(host, args, name)
+  if args.config_directory then
+    return names.directory("config_directory", args.config_directory)
+  elseif name and name ~= "" then
+    return names.directory("config_directory", names.sibling("config_directory", host.config_directory, name))
+  end
+  errors.raise("usage", "specify the instance's name (-I postfix-name), or config_directory=/path")
+end
+
+---The instance as it will be, for whoever is asked before.
+---@param host postmulti.Host
+---@param args postmulti.CreateArgs
+---@return table fields
+function M.plan(host, args)
+  local found = instance.read(host, directory(host, args, args.name and names.instance_name(args.name)))
+  return {
+    name = args.name and names.instance_name(args.name) or found.name,
+    group = args.group and names.group_name(args.group) or found.group,
+    config_directory = found.config_directory,
+    queue_directory = found.queue_directory,
+    data_directory = found.data_directory,
+  }
+end
+
 ---@param host postmulti.Host
 ---@param transaction postmulti.Transaction
 ---@param args { config_directory: string?, name: string?, group: string?, place: postmulti.Selector? }
@@ -19,14 +44,7 @@ function M.run(host, transaction, args)
   local name = args.name and (names.instance_name(args.name) or "")
   local group = args.group and (names.group_name(args.group) or "")
   local instances = host:load()
-  local config
-  if args.config_directory then
-    config = names.directory("config_directory", args.config_directory)
-  elseif name and name ~= "" then
-    config = names.directory("config_directory", names.sibling("config_directory", host.config_directory, name))
-  else
-    errors.raise("usage", "specify the instance's name (-I postfix-name), or config_directory=/path")
-  end
+  local config = directory(host, args, name)
   common.require_unclaimed(host, "config_directory", config)
   local found = instance.read(host, config)
   found:check()

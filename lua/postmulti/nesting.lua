@@ -1,0 +1,96 @@
+--- A child of the process that holds the host's lock works within that lock while its parent waits for it.
+--
+-- While it waits for a child, the holder keeps a file beside the lock, in a directory that only root can enter, and
+-- names it in the child's environment. A process that is named such a file, finds it there, and descends from the
+-- process whose number is in the name, does not wait for the host's lock: it locks that file instead. So brothers
+-- work one after the other; and the holder locks the file itself before it takes it away and goes on. What still runs
+-- in the background then waits for the host's lock like everybody else.
+
+local errors = require "postmulti.errors"
+local journal = require "postmulti.journal"
+
+local M = {}
+
+M.directory = "/run/postmulti"
+M.variable = "POSTMULTI_LOCK_HOLDER"
+
+---@class postmulti.Holder
+---@field core postmulti.core
+---@field path string
+---@field users integer
+
+---The number of this process.
+local function own_pid()
+  return require("posix.unistd").getpid()
+end
+
+---The parent of a process, as the kernel tells it.
+---@param pid integer
+---@return integer|nil
+local function parent_of(pid)
+  local file = io.open(("/proc/%d/stat"):format(pid))
+  local text = file and file:read "a"
+  if file then
+    file:close()
+  end
+  -- The name of the program, in parentheses, may hold anything.
+  return text and tonumber(text:match "^.*%)%s+%S+%s+(%d+)")
+end
+
+---@param ancestor integer
+---@return boolean
+local function descends_from(ancestor)
+  local pid = parent_of(own_pid())
+  while pid and pid > 1 do
+    if pid == ancestor then
+      return true
+    end
+    pid = parent_of(pid)
+  end
+  return false
+end
+
+---Begin to wait for a child.
+---@param host postmulti.Host
+---@return postmulti.Holder|nil  nil: only root can do this
+function M.open(host)
+  local core = host.core
+  if core.effective_uid() ~= 0 then
+    return nil
+  end
+  local path = ("%s/%s.child-%d-%016x"):format(M.directory, journal.host_id(host), own_pid(), math.random(0))
+  errors.check(core.create_file(path, "", { mode = tonumber("600", 8) }))
+  return { core = core, path = path }
+end
+
+---The waiting is over: let a descendant that works within our lock finish, and no other begin.
+---@param holder postmulti.Holder
+---@param timeout number
+function M.close(holder, timeout)
+  local core = holder.core
+  local lock, reason, errno = core.lock(holder.path, { timeout = timeout })
+  core.unlink(holder.path)
+  if not lock then
+    errors.throw("system", "a program that was started within this transaction is still at work: " .. tostring(reason),
+      { errno = errno })
+  end
+  lock:release()
+end
+
+---The lock to work within, when our parent holds the host's lock and waits for us.
+---@param host postmulti.Host
+---@return postmulti.Lock|nil
+function M.enter(host)
+  local path = os.getenv(M.variable)
+  if not path or host.core.effective_uid() ~= 0 then
+    return nil
+  end
+  local start = ("%s/%s.child-"):format(M.directory, journal.host_id(host))
+  local pid = path:sub(1, #start) == start and path:sub(#start + 1):match "^(%d+)%-%x+$"
+  if not pid or not descends_from(tonumber(pid) --[[@as integer]]) then
+    return nil
+  end
+  return (host.core.lock(path, { timeout = host.lock_timeout }))
+end
+
+return M

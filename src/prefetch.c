@@ -1,0 +1,135 @@
+#define _GNU_SOURCE
+#include "prefetch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "sys.h"
+
+#define THREADS 16
+#define SAMPLES 4
+#define STACK_SIZE (128 * 1024)
+#define BLOCK_SIZE (32 * 1024) /* of a read; most files are smaller */
+
+struct prefetch {
+	pthread_t threads[THREADS];
+	size_t running;      /* threads */
+	size_t count;        /* names */
+	atomic_size_t next;  /* index of the next name to be read */
+	const char **names;
+	char text[];         /* what they point into */
+};
+
+/* open_quietly - as read_file() opens: it cannot block on what is no file */
+static int open_quietly(const char *path)
+{
+	return sys->openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0);
+}
+
+/* is_cold - is the start of a file known not to be in memory? */
+static bool is_cold(const char *path)
+{
+	char byte;
+	struct iovec one = { .iov_base = &byte, .iov_len = 1 };
+	int fd = open_quietly(path);
+	bool cold;
+
+	if (fd < 0)
+		return false;
+	cold = sys->preadv2(fd, &one, 1, 0, RWF_NOWAIT) < 0 && errno == EAGAIN;
+	(void)sys->close(fd);
+	return cold;
+}
+
+/* is_worth_while - are some of the files cold? */
+static bool is_worth_while(const struct prefetch *prefetch)
+{
+	for (size_t i = 1; i <= SAMPLES; i++)
+		if (is_cold(prefetch->names[i * (prefetch->count - 1) / SAMPLES]))
+			return true;
+	return false;
+}
+
+/* fetch - a thread: read what nobody else has taken */
+static void *fetch(void *argument)
+{
+	struct prefetch *prefetch = argument;
+	char block[BLOCK_SIZE];
+	size_t i;
+
+	while ((i = atomic_fetch_add(&prefetch->next, 1)) < prefetch->count) {
+		int fd = open_quietly(prefetch->names[i]);
+		struct stat st;
+
+		if (fd < 0)
+			continue;
+		if (sys->fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+			while (sys->read(fd, block, sizeof block) == (ssize_t)sizeof block)
+				continue;
+		(void)sys->close(fd);
+	}
+	return NULL;
+}
+
+/* start_threads - as many as the system gives */
+static void start_threads(struct prefetch *prefetch)
+{
+	pthread_attr_t attributes;
+	sigset_t all, old;
+
+	if (pthread_attr_init(&attributes) != 0)
+		return;
+	(void)pthread_attr_setstacksize(&attributes, STACK_SIZE);
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	while (prefetch->running < THREADS &&
+	       pthread_create(&prefetch->threads[prefetch->running], &attributes, fetch, prefetch) == 0)
+		prefetch->running++;
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	(void)pthread_attr_destroy(&attributes);
+}
+
+/* prefetch_start - see the header */
+struct prefetch *prefetch_start(const char *names, size_t length, size_t count)
+{
+	struct prefetch *prefetch = count > 0 ? calloc(1, sizeof *prefetch + length) : NULL;
+	char *name;
+
+	if (prefetch == NULL)
+		return NULL;
+	prefetch->names = calloc(count, sizeof *prefetch->names);
+	if (prefetch->names == NULL) {
+		free(prefetch);
+		return NULL;
+	}
+	memcpy(prefetch->text, names, length);
+	prefetch->count = count;
+	name = prefetch->text;
+	for (size_t i = 0; i < count; i++, name += strlen(name) + 1)
+		prefetch->names[i] = name;
+	if (is_worth_while(prefetch))
+		start_threads(prefetch);
+	if (prefetch->running > 0)
+		return prefetch;
+	prefetch_end(prefetch);
+	return NULL;
+}
+
+/* prefetch_end - see the header */
+void prefetch_end(struct prefetch *prefetch)
+{
+	if (prefetch == NULL)
+		return;
+	atomic_store(&prefetch->next, prefetch->count);
+	for (size_t i = 0; i < prefetch->running; i++)
+		(void)pthread_join(prefetch->threads[i], NULL);
+	free(prefetch->names);
+	free(prefetch);
+}
