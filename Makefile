@@ -162,7 +162,7 @@ torture: stage $(FAULT_PROGRAMS)
 # Coverage-guided, with clang: make fuzz T=60 gives each target a minute. New inputs are kept below $(BUILD)/fuzz.
 T             = 10
 FUZZ_PROGRAMS = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/*.c)))
-FUZZ_CORE     = $(addprefix src/,buffer.c config_text.c expand.c fault.c main_cf.c master_cf.c master_edit.c master_word.c)
+FUZZ_CORE     = $(patsubst %,src/%.c,buffer config_text expand fault main_cf master_cf master_edit master_word)
 
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_CORE) $(wildcard src/*.h)
 	@mkdir -p $(@D)/corpus/$*

@@ -19,7 +19,8 @@ local function secondary(name)
 end
 
 local fake = fake_core.new {
-  ["/etc/postfix/main.cf"] = "compatibility_level = 3.6\nmulti_instance_wrapper = ${command_directory}/postmulti -p --\n"
+  ["/etc/postfix/main.cf"] = "compatibility_level = 3.6\n"
+    .. "multi_instance_wrapper = ${command_directory}/postmulti -p --\n"
     .. "multi_instance_enable = yes\nmulti_instance_directories = /etc/postfix-out\n",
   ["/etc/postfix/master.cf"] = "",
   ["/etc/postfix/main.cf.proto"] = "#queue_directory = x\nmail_owner = postfix\nsendmail_path =\n",

@@ -133,7 +133,8 @@ end
 
 local function restore()
   os.execute("[ ! -f /run/sandbox/background ] || kill $(cat /run/sandbox/background) 2>/dev/null; "
-    .. "rm -f /run/sandbox/background; for d in /var/spool/postfix*; do [ ! -f $d/pid/master.pid ] || "
+    .. "rm -f /run/sandbox/background; "
+    .. "for d in /var/spool/postfix*; do [ ! -f $d/pid/master.pid ] || "
     .. "/usr/sbin/postfix -c /etc/${d##*/} stop >/dev/null 2>&1; done; rm -rf " .. PLACES .. " && cp -a " .. SAVED
     .. "/. /")
 end
