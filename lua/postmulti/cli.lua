@@ -201,7 +201,7 @@ local function command_of_site(run)
     if errors.is(result) then
       error(result, 0)
     end
-    errors.throw("hook", ("-e %s failed: %s"):format(o.action, result:gsub("\nstack traceback:.*", "")))
+    errors.throw("refused", ("-e %s failed: %s"):format(o.action, result:gsub("\nstack traceback:.*", "")))
   end
   return result ~= false
 end
@@ -355,7 +355,12 @@ local function print_help(run, core, commands)
   elseif o.command then
     return core.print(options.command_help(o.action, o.command))
   end
-  return core.print(options.full_help(commands.list()))
+  local listed, found = pcall(commands.list)
+  local printed = core.print(options.full_help(listed and found or {}))
+  if not listed then
+    error(found, 0)
+  end
+  return printed
 end
 
 ---@param argv string[]  [0] is the command itself

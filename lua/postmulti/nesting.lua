@@ -77,6 +77,21 @@ function M.close(holder, timeout)
   lock:release()
 end
 
+---The host's lock is ours. A holder that was killed has left its file, and perhaps a child that still works within its
+---lock: wait for that one.
+---@param host postmulti.Host
+function M.sweep(host)
+  local core, start = host.core, journal.host_id(host) .. ".child-"
+  if core.effective_uid() ~= 0 then
+    return
+  end
+  for _, one in ipairs(errors.if_exists(core.list(M.directory)) or {}) do
+    if one.name:sub(1, #start) == start then
+      M.close({ core = core, path = M.directory .. "/" .. one.name }, host.lock_timeout)
+    end
+  end
+end
+
 ---The lock to work within, when our parent holds the host's lock and waits for us.
 ---@param host postmulti.Host
 ---@return postmulti.Lock|nil

@@ -74,6 +74,7 @@ function M.run(host, func, is_single)
     if is_nested then
       self:join()
     else
+      nesting.sweep(host)
       self:recover()
     end
     host:reload()

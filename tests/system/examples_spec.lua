@@ -321,3 +321,53 @@ describe("every example of the documentation #system", function()
     end
   end)
 end)
+
+describe("children of hooks and the lock #system", function()
+  local r
+
+  setup(function()
+    local hook = "cat >/etc/postmulti/hooks.d/10-x.lua <<'END'\n%s\nEND\n"
+    r = play {
+      { "parallel", "mkdir -p /etc/postmulti/hooks.d; postmulti -e init\n" .. hook:format [[
+return { after_create = function(event)
+  local command = "postmulti -e enable -i " .. event.instance.name
+  os.execute(command .. "; (sleep 0.1; " .. command .. ") &")
+end }]] .. "for i in 1 2 3 4 5 6; do postmulti -e create -I postfix-p$i & done; wait; sleep 0.5; "
+        .. "postmulti -l | grep -c ' y  '; ls /run/postmulti" },
+      { "broken command", "mkdir /etc/postmulti/commands.d; echo 'return {' >/etc/postmulti/commands.d/x.lua; "
+        .. "postmulti --help; s=$?; echo 'return { summary = \"x\", run = function() error \"oops\" end }' "
+        .. ">/etc/postmulti/commands.d/x.lua; postmulti -e x; echo $?; rm /etc/postmulti/commands.d/x.lua; exit $s" },
+      { "forged", ": >/run/postmulti/etc-postfix.child-1-00aa; postmulti-lua -e '"
+        .. "require(\"postmulti\").open():transaction(function() "
+        .. "os.execute(\"POSTMULTI_LOCK_HOLDER=/run/postmulti/etc-postfix.child-1-00aa "
+        .. "postmulti --lock-timeout 0.2 -i p1 -e disable\") end)'" },
+      { "killed", hook:format [[
+return { after_create = function()
+  os.execute("postmulti --no-hooks -e create -I postfix-n; kill -9 " .. require("posix.unistd").getpid())
+end }]] .. "cp /etc/postfix/main.cf /tmp/m; postmulti -e create -I postfix-k; ls -d /etc/postfix-k /etc/postfix-n; "
+        .. "postmulti --no-hooks -i p1 -e disable; cmp /tmp/m /etc/postfix/main.cf; "
+        .. "ls /run/postmulti; ls -d /etc/postfix-k /etc/postfix-n /var/lib/postmulti" },
+    }
+  end)
+
+  it("may be many, and in the background", function()
+    assert.equal("7\netc-postfix.lock\n", r.parallel.text)
+  end)
+
+  it("(a command that cannot be loaded does not hide the help)", function()
+    assert.equal(1, r["broken command"].status)
+    assert.matches("%-%-version\n.*fatal: /etc/postmulti/commands.d/x.lua:2: ", r["broken command"].text)
+    assert.matches("%-e x failed: /etc/postmulti/commands.d/x.lua:1: oops\n1\n$", r["broken command"].text)
+  end)
+
+  it("cannot pass the lock with a name of somebody else's", function()
+    assert.matches("locked by process %d+ %(postmulti%-lua%)", r.forged.text)
+  end)
+
+  it("are undone with a command that was killed", function()
+    assert.matches("/etc/postfix%-k\n/etc/postfix%-n\npostmulti: warning: a command was interrupted[^\n]*\n"
+      .. "etc%-postfix.lock\n", r.killed.text)
+    assert.equal(3, select(2, r.killed.text:gsub("cannot access", "")), r.killed.text)
+    assert.not_matches("differ", r.killed.text)
+  end)
+end)
