@@ -12,7 +12,7 @@ local names = require "postmulti.names"
 ---@field path string
 ---@field old string?    text of a file before an edit
 ---@field new string?    text of a file after it
----@field queue string?  of "remove": the instance's other directories
+---@field queue string?  of "remove" and "chroot": the instance's other directories
 ---@field data string?
 
 ---@class postmulti.Journal

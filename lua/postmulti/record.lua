@@ -92,6 +92,13 @@ local undo = {
     end
   end,
 
+  -- A child that worked within this transaction may have come as far as that.
+  chroot = function(host, record)
+    if errors.if_exists(host.core.stat(record.queue)) then
+      remains.remove_chroot(host.core, record.queue)
+    end
+  end,
+
   -- One that was not made yet, or that somebody has put something into, stays as it is.
   directory = function(host, record)
     local gone, reason, errno = host.core.rmdir(record.path)

@@ -80,6 +80,15 @@ local function keep_foreign(core, top)
   end
 end
 
+---Remove the copies of system files that Debian makes in a queue directory.
+---@param core postmulti.core
+---@param queue_directory string
+function M.remove_chroot(core, queue_directory)
+  for _, name in ipairs(CHROOT) do
+    core.remove_tree(queue_directory, name, { keep = keep_foreign(core, name) })
+  end
+end
+
 ---Remove an instance's files. Nothing here fails the action: what stays is reported, as postmulti(1) does.
 ---@param host postmulti.Host
 ---@param instance postmulti.Instance
@@ -100,9 +109,7 @@ function M.remove(host, instance)
     for _, row in ipairs(QUEUE) do
       core.remove_tree(queue, row[1], not row.files and { keep = keep_mail } or {})
     end
-    for _, name in ipairs(CHROOT) do
-      core.remove_tree(queue, name, { keep = keep_foreign(core, name) })
-    end
+    M.remove_chroot(core, queue)
   end
   for _, entry in ipairs(core.list(data) or {}) do
     for _, pattern in ipairs(DATA) do

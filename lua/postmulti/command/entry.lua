@@ -146,7 +146,7 @@ function M.enter(host, transaction, config_directory, index, options)
     transaction:declare(planned_directories(core, one, objects))
     permissions.apply(core, one, plan, options)
     if permissions.chroot_script(host) then
-      transaction:declare { { op = "chroot", path = config_directory } }
+      transaction:declare { { op = "chroot", path = config_directory, queue = one.queue_directory } }
     end
   else
     host.report("warning", reason .. "; running postfix set-permissions instead")
