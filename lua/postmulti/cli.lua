@@ -324,9 +324,8 @@ local function unloadable(traced)
   return module and "the Lua module " .. module .. " cannot be found or read; install postmulti-lua again"
 end
 
----The commands of the site, for a host that is not open yet.
+---The commands of the site, for a host that is not open yet. Most runs ask for none.
 local function site_commands(run, core)
-  local site = require "postmulti.site"
   local place = {
     core = core, site_directory = core.build.sysconf_directory, share_directory = core.build.share_directory,
     spawn = function(_, ...) return run.host:spawn(...) end,
@@ -334,10 +333,12 @@ local function site_commands(run, core)
   }
   return {
     find = function(name)
+      local site = require "postmulti.site"
       local file = site.commands(place, options.actions)[name]
       return file and site.command(place, file)
     end,
     list = function()
+      local site = require "postmulti.site"
       local files, names = site.commands(place, options.actions)
       for index, name in ipairs(names) do
         names[index] = { name = name, summary = site.command(place, files[name]).summary }
