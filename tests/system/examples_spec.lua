@@ -73,6 +73,8 @@ describe("example scripts #system", function()
         .. "postconf -c /etc/postfix-in -e transport_maps=texthash:/etc/postfix-in/transport; "
         .. "postmulti-lua examples/clone.lua in postfix-in2 && postmulti -l && "
         .. "cmp /etc/postfix-in/master.cf /etc/postfix-in2/master.cf && "
+        -- postconf of 3.10 takes /etc/postfix for config_directory while main.cf is fresh.
+        .. "touch -d '10 seconds ago' /etc/postfix-in2/main.cf && "
         .. "postconf -c /etc/postfix-in2 -xh transport_maps myhostname queue_directory && cat "
         .. "/etc/postfix-in2/transport" },
       { "lint", "postmulti-lua --lint examples/border-server.lua examples/hooks/10-chroot.lua examples/clone.lua" },
