@@ -4,7 +4,13 @@ local core = require "postmulti.core"
 local function mode(octal) return tonumber(octal, 8) end
 
 local is_root = core.effective_uid() == 0
-local for_root = is_root and it or pending
+local for_root = (is_root or os.getenv "CI") and it or pending
+
+-- A test that cannot be done here: left out by hand, a failure where everything must be done.
+local function skip(reason)
+  if os.getenv "CI" then error(reason, 0) end
+  return pending(reason)
+end
 
 describe("postmulti.core", function()
   local scratch, parent, base
@@ -279,7 +285,7 @@ describe("postmulti.core", function()
         mkdir tree/mnt/in; touch tree/mnt/in/f
         cd "$OLDPWD"; lua5.4 -e "$1"; umount "$2/tree/mnt"]], "sh", chunk, scratch },
         { stdout = "capture", stderr = "null" }))
-      if exit.status == 99 then return pending("no private mount namespace here") end
+      if exit.status == 99 then return skip("no private mount namespace here") end
       assert.equal(0, exit.status)
       local refused = "nil\t" .. path "tree/mnt" .. "%s: a mount point, which is not crossed\t18\n"
       assert.equal(refused:format("") .. refused:format("") .. refused:format("/in") .. "1\n", exit.stdout)
@@ -402,7 +408,7 @@ describe("postmulti.core", function()
     end)
 
     it("names the first thing that cannot be removed, and goes on", function()
-      if not is_root then return pending("needs root") end
+      if not is_root then return skip("needs root") end
       shell("mkdir -p t/a t/b; touch t/a/fixed t/b/x")
       local exit = assert(core.run({ "chattr", "+i", path "t/a/fixed" }, { stderr = "null" }))
       if exit.status ~= 0 then return pending("no immutable files here") end
