@@ -156,6 +156,7 @@ static int core_create_file(lua_State *L)
 		.mode = option_mode(L, 3),
 		.replace = option_flag(L, 3, "replace"),
 		.wait_ms = option_wait(L, 3),
+		.sync_later = option_flag(L, 3, "sync_later"),
 	};
 	enum transaction_outcome outcome;
 	struct fault fault;

@@ -226,6 +226,26 @@ local function list_hooks(run)
   return true
 end
 
+---postmulti --history
+local function show_history(run)
+  local history = require "postmulti.history"
+  local format = run.options.json and history.json or history.line
+  local rows = {}
+  for index, change in ipairs(run.host:history()) do
+    rows[index] = format(change)
+  end
+  errors.check(run.host.core.print(table.concat(rows)))
+  return true
+end
+
+---postmulti --undo
+local function undo(run)
+  local change = run.host:undo()
+  run.report("info", ("change %d %s undone: %s"):format(change.number, run.host.dry_run and "would be" or "is",
+    table.concat(change.actions, ", ")), true)
+  return true
+end
+
 ---An action on instances, under the lock: so they are read once.
 local function act(run)
   local o, host = run.options, run.host
@@ -289,6 +309,11 @@ local function run_command(run, mistake)
   local refusal = options.check(o, run.operands)
   if refusal then
     errors.raise("usage", "%s", refusal)
+  end
+  if o.history then
+    return show_history(run)
+  elseif o.undo then
+    return undo(run)
   end
   run.host:check_shared_directories()
   if o.modes.l then

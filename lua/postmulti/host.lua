@@ -304,6 +304,12 @@ local function subject(host, command, args)
   return args.instance or host.primary
 end
 
+---What messages and the history call it.
+local function subject_label(host, event, args)
+  local one = event.instance or args.instance
+  return one and one:label() or args.name or args.config_directory or host.primary:label()
+end
+
 ---Give a new instance what config.lua says.
 local function apply_config(host, new)
   if host.config.settings then
@@ -333,8 +339,12 @@ function Host:perform(transaction, command, args)
   elseif with:any(name) then
     with:before(event, transaction)
   end
+  local note = transaction:note(name .. " " .. subject_label(self, event, args))
   local result = command.run(self, transaction, event.args)
   event.changed = result ~= false
+  if not event.changed then
+    transaction:withdraw(note)
+  end
   if command.plan then
     event.instance = result
   end
@@ -506,6 +516,23 @@ function Host:import(args)
   return self:act("import", args)
 end
 
+-- History ---------------------------------------------------------------------
+
+---What was done to the instances, oldest first: the last 100 transactions, or as many as config.lua says. For root
+---only: raises "usage".
+---@return postmulti.Change[]
+function Host:history()
+  return require("postmulti.history").list(self)
+end
+
+---Take the last change back that was not taken back yet, if nothing that it touched was changed since: raises
+---"changed" otherwise, and "not found" when there is none. No hook is called. For root only, and not within a
+---transaction.
+---@return postmulti.Change  what was taken back
+function Host:undo()
+  return require("postmulti.undo").run(self)
+end
+
 -- Files -----------------------------------------------------------------------
 
 ---Is there anything of that name?
@@ -533,7 +560,7 @@ function Host:write_file(path, text, options)
   end, true)
 end
 
----Remove a file. Within a transaction it is undone with it, as long as the program runs.
+---Remove a file. Within a transaction it is undone with it; owner and mode are kept, not extended attributes.
 ---@param path string
 ---@return boolean changed  false: there was none
 function Host:remove_file(path)

@@ -162,14 +162,15 @@ function M.plan(core, instance, objects)
   return plan
 end
 
----Carry out a plan, and have it on disk.
+---Carry out a plan.
 ---@param core postmulti.core
 ---@param instance postmulti.Instance
 ---@param plan table[]
 ---@param options { keep_tighter: boolean? }?  keep_tighter: a configuration that is more private stays so
+---@return string[] changed  what must be synced, each once
 function M.apply(core, instance, plan, options)
   local keep_tighter = options and options.keep_tighter
-  local changed, bases = {}, {}
+  local changed = {}
   for _, row in ipairs(plan) do
     local object = row.object
     local base = instance[object.base]
@@ -188,19 +189,15 @@ function M.apply(core, instance, plan, options)
         create = object.create and object.path ~= nil,
         recursive = object.recursive,
       }))
-      if outcome ~= "unchanged" then
-        changed[#changed + 1] = path ~= base and path or nil
-        bases[base] = true
+      if outcome ~= "unchanged" and not changed[path] then
+        changed[#changed + 1], changed[path] = path, true
+      end
+      if outcome == "created" and not changed[base] then
+        changed[#changed + 1], changed[base] = base, true
       end
     end
   end
-  -- All at the end: to sync each before the next is changed makes the disk write fourteen times.
-  for _, path in ipairs(changed) do
-    errors.check(core.sync(path))
-  end
-  for base in pairs(bases) do
-    errors.check(core.sync(base))
-  end
+  return changed
 end
 
 return M

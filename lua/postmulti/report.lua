@@ -16,7 +16,7 @@ local ESCAPES = {
 
 ---@param value string
 ---@return string
-local function quote(value)
+function M.quote(value)
   return '"' .. value:gsub('[%c"\\\127]', function(byte)
     return ESCAPES[byte] or ("\\u00%02X"):format(byte:byte())
   end) .. '"'
@@ -26,8 +26,8 @@ end
 ---@param instance postmulti.Instance
 ---@return string
 function M.json(instance)
-  return ('{"name": %s,"group": %s,"enabled": "%s","config_directory": %s}\n'):format(quote(instance.name or "-"),
-    quote(instance.group or "-"), instance.enabled and "y" or "n", quote(instance.config_directory))
+  return ('{"name": %s,"group": %s,"enabled": "%s","config_directory": %s}\n'):format(M.quote(instance.name or "-"),
+    M.quote(instance.group or "-"), instance.enabled and "y" or "n", M.quote(instance.config_directory))
 end
 
 return M

@@ -128,10 +128,11 @@ end
 ---@field services table[]?           edits of its master.cf, see postmulti.core.edit_master
 ---@field hook_time_limit number?     seconds, default 60
 ---@field lock_timeout number?        seconds, default 30
+---@field history integer?            how many changes are kept for --history and --undo, default 100; 0: none
 
 local CONFIG = {
   place = "table", group = "string", directories = "table", settings = "table", services = "table",
-  hook_time_limit = "number", lock_timeout = "number",
+  hook_time_limit = "number", lock_timeout = "number", history = "number",
 }
 
 local DIRECTORIES = { config_directory = "string", queue_directory = "string", data_directory = "string" }
@@ -174,6 +175,9 @@ function M.config(host)
   local config = M.load(host, path, M.LIMIT)
   require_fields(path, config, CONFIG, "setting of config.lua")
   require_fields(path, config.directories or {}, DIRECTORIES, "directory of an instance")
+  if config.history and not (math.tointeger(config.history) and config.history >= 0) then
+    errors.raise("untrusted", "%s: history must be a number of changes: 0, 1, 2 and so on", path)
+  end
   for name, limit in pairs { hook_time_limit = config.hook_time_limit, lock_timeout = config.lock_timeout } do
     if not (limit >= 0 and limit < math.huge) or name == "hook_time_limit" and limit == 0 then
       errors.raise("untrusted", "%s: %s must be a number of seconds", path, name)

@@ -3,12 +3,15 @@
 -- The order of a transaction decides what a crash can leave behind:
 --   1. the host's lock; what an interrupted transaction left is undone or finished; the instances are read again;
 --   2. the actions: checks first; then each says what it is about to do (the journal), and does it;
---   3. the primary's main.cf, written once: from here on the new table counts;
---   4. what may only happen after that: removal of what is no longer registered;
---   5. the journal is removed.
+--   3. everything that was made is synced, all at once;
+--   4. the primary's main.cf, written once: from here on the new table counts;
+--   5. what may only happen after that: removal of what is no longer registered;
+--   6. the journal becomes part of the history.
+-- Where the primary is not changed, step 6 is what decides.
 
 local errors = require "postmulti.errors"
 local guard = require "postmulti.guard"
+local history = require "postmulti.history"
 local journal = require "postmulti.journal"
 local names = require "postmulti.names"
 local nesting = require "postmulti.nesting"
@@ -18,10 +21,12 @@ local record = require "postmulti.record"
 ---@field host postmulti.Host
 ---@field private is_nested boolean?  within the lock of a process that waits for us
 ---@field private records postmulti.Record[]  what was done or is about to be, oldest first
+---@field private unsynced string[]           what must be on disk before the transaction is decided; a set, too
 ---@field private primary_edits table<string, string>
+---@field private primary_text (fun(text: string): string)|nil  instead of edits: the whole new text
 ---@field private alternates { [1]: string, [2]: boolean }[]|nil
 ---@field private journal postmulti.Journal|nil
----@field private is_single boolean?  one file is changed, so that no journal is needed
+---@field private is_single boolean?  one file is changed: after a crash that is whole or absent by itself
 local Transaction = {}
 Transaction.__index = Transaction
 
@@ -66,8 +71,8 @@ end
 function M.run(host, func, is_single)
   local lock, is_nested = take_lock(host)
   local self = setmetatable({
-    host = host, records = {}, primary_edits = {}, journal = journal.of(host), is_single = is_single and not is_nested,
-    is_nested = is_nested, afterwards = {},
+    host = host, records = {}, unsynced = {}, primary_edits = {}, journal = journal.of(host),
+    is_single = is_single and not is_nested, is_nested = is_nested, afterwards = {},
   }, Transaction)
   host.current = self
   local ok, result = xpcall(function()
@@ -84,6 +89,7 @@ function M.run(host, func, is_single)
     local value = func(self)
     host:end_background()
     guard.uninterrupted(host.core, function()
+      self:settle()
       self:write_primary(is_nested and "edit" or "primary")
       self:decide()
     end)
@@ -212,19 +218,20 @@ function Transaction:collect()
       self.records[#self.records + 1] = one
     end
   end
-  local texts, order = {}, {}
+  local sums, order = {}, {}
   for _, one in ipairs(self.records) do
-    if one.op == "file" and not texts[one.path] then
+    if one.op == "file" and not sums[one.path] then
       order[#order + 1] = one.path
     end
     if one.op == "file" or one.op == "edit" then
-      texts[one.path] = one.new
+      sums[one.path] = one.sum
     end
   end
   for _, path in ipairs(order) do
     local now = self.host.core.read_file(path)
-    if now and now ~= texts[path] then
-      self:declare { { op = "edit", path = path, old = texts[path], new = now } }
+    local sum = now and self.host.core.checksum(now)
+    if sum and sum ~= sums[path] then
+      self:declare { { op = "file", path = path, sum = sum } }
     end
   end
 end
@@ -234,6 +241,42 @@ end
 function Transaction:join()
   if self.journal then
     self.joined = self.journal:join()
+    self.has_begun = true
+  end
+end
+
+---What goes before the first record: who does this, when, by what command.
+---@private
+function Transaction:begin()
+  if not self.has_begun then
+    self.has_begun = true
+    local words = type(arg) == "table" and table.concat(arg, " ", arg[0] and 0 or 1) or ""
+    self.journal:note {
+      op = "begin", path = self.host.config_directory, kind = self.is_single and "single" or nil,
+      time = tostring(os.time()), user = history.user(self.host.core), text = words:sub(1, 1000),
+    }
+  end
+end
+
+---Put records into the journal. Of a change that is whole or absent by itself the records serve --undo only: it is made
+---without them, too.
+---@param records postmulti.Record[]
+---@private
+function Transaction:write_down(records)
+  if not self.is_single then
+    self:begin()
+    return self.journal:add(records)
+  end
+  local written, problem = pcall(function()
+    self:begin()
+    self.journal:add(records, true)
+  end)
+  if errors.is(problem) and problem.kind == "interrupted" then
+    error(problem, 0)
+  elseif not written then
+    self.journal = nil
+    self.host.report("warning", ("%s (the change is made all the same; --undo will not know it)"):format(
+      tostring(problem)))
   end
 end
 
@@ -243,10 +286,57 @@ function Transaction:declare(records)
   if #records == 0 then
     return
   end
-  if self.journal and not self.is_single then
-    self.journal:add(records)
+  if self.journal then
+    self:write_down(records)
   end
   table.move(records, 1, #records, #self.records + 1, self.records)
+end
+
+---An action begins: history tells of it, if it changes something.
+---@param text string  "create postfix-out"
+---@return postmulti.Record|nil
+function Transaction:note(text)
+  local note = self.journal and { op = "action", path = self.host.config_directory, text = text }
+  if note then
+    self:begin()
+    self.journal:note(note)
+  end
+  return note
+end
+
+---It had nothing to do.
+---@param note postmulti.Record|nil
+function Transaction:withdraw(note)
+  for index, one in ipairs(self.journal and self.journal.pending or {}) do
+    if one == note then
+      table.remove(self.journal.pending, index)
+    end
+  end
+end
+
+---Have something on disk before the transaction is decided.
+---@param path string  a file that is synced already: its directory; a directory: itself, and the one that holds it
+function Transaction:later(path)
+  if not self.unsynced[path] then
+    self.unsynced[path] = true
+    self.unsynced[#self.unsynced + 1] = path
+  end
+end
+
+---Something was made in, or removed from, the directory of PATH.
+---@param path string
+function Transaction:later_beside(path)
+  self:later((names.split_path(path)))
+end
+
+---Have all of that on disk: at once, so that the disk writes its journal once.
+---@private
+function Transaction:settle()
+  local paths = self.unsynced
+  if #paths > 0 then
+    self.unsynced = {}
+    errors.check(self.host.core.sync(paths))
+  end
 end
 
 ---Change a parameter of the primary when the transaction ends.
@@ -313,7 +403,10 @@ function Transaction:edit_file(path, change, op)
   if new == old then
     return false
   end
-  self:declare { { op = op or "edit", path = path, old = old, new = new } }
+  self:declare { {
+    op = op or "edit", path = path, old = old, sum = self.host.core.checksum(new),
+    directories = op == "primary" and record.directories(self.host.core, new, path) or nil,
+  } }
   local outcome, reason, errno, installed = edit:commit(new)
   if installed then
     self.unsafe = reason
@@ -333,8 +426,9 @@ function Transaction:put_file(path, text, mode)
   if errors.if_exists(core.stat(path)) then
     return self:edit_file(path, function() return text, {} end)
   end
-  self:declare { { op = "lock", path = path }, { op = "file", path = path, new = text } }
-  errors.check(core.create_file(path, text, { mode = mode }))
+  self:declare { { op = "lock", path = path }, { op = "file", path = path, sum = core.checksum(text) } }
+  errors.check(core.create_file(path, text, { mode = mode, sync_later = true }))
+  self:later_beside(path)
   return true
 end
 
@@ -351,10 +445,9 @@ function Transaction:remove_file(path)
   if not text then
     errors.raise("refused", "%s is not a regular file", path)
   end
+  self:declare { journal.removed(path, stat, text) }
   errors.check(core.unlink(path))
-  self:on_undo(function()
-    errors.check(core.create_file(path, text, { mode = stat.mode }))
-  end)
+  self:later_beside(path)
   return true
 end
 
@@ -362,12 +455,15 @@ end
 ---@param op "primary"|"edit"  edit: that is not the decision yet
 ---@private
 function Transaction:write_primary(op)
-  if not next(self.primary_edits) and not self.alternates then
-    return
-  end
   local host = self.host
   local core = host.core
   local path = host.config_directory .. "/main.cf"
+  if self.primary_text then
+    self:edit_file(path, self.primary_text, op)
+  end
+  if not next(self.primary_edits) and not self.alternates then
+    return
+  end
   self:edit_file(path, function(text)
     local raw = record.settings(core, text, path)
     local written = raw.multi_instance_directories or ""
@@ -385,28 +481,42 @@ function Transaction:write_primary(op)
   end, op)
 end
 
----From here on the transaction is not undone any more. Where the primary was written, that says so already.
+---From here on the transaction is not undone any more. Where the primary was written, that says so already; what is put
+---off needs the journal once more; everything else is done when the journal is a part of the history.
 ---@private
 function Transaction:decide()
-  if self.journal and not self.is_nested and self.journal.count > 0 and not record.primary(self.records) then
-    self.journal:add { { op = "done", path = self.host.config_directory } }
+  local own = self.journal
+  if not own or self.is_nested or self.is_single or own.count == 0 or record.primary(self.records) then
+    return
   end
+  for _, one in ipairs(self.records) do
+    if record.is_put_off(one) then
+      return own:add { { op = "done", path = self.host.config_directory } }
+    end
+  end
+  own:archive(history.limit(self.host))
+  local synced, reason = self.host.core.sync(own.directory)
+  self.unsafe = self.unsafe or not synced and reason or nil
 end
 
----It is decided: do what was put off, and forget the journal.
+---It is decided: do what was put off, and keep the journal.
 ---@param value any
 ---@return any value
 ---@private
 function Transaction:finish(value)
-  local host = self.host
+  local host, own = self.host, self.journal
   local problem
   for _, one in ipairs(self.records) do
     local done, result = xpcall(record.finish, with_traceback, host, one)
     problem = problem or not done and result
   end
-  local done, result = xpcall(self.forget, with_traceback, self)
-  if not done then
-    host.report("warning", ("%s (the change is made; the next command clears that away)"):format(tostring(result)))
+  local settled, reason = pcall(self.settle, self)
+  self.unsafe = self.unsafe or not settled and tostring(reason) or nil
+  if own and not self.is_nested and own.is_made then
+    local done, result = xpcall(own.archive, with_traceback, own, history.limit(host))
+    if not done then
+      host.report("warning", ("%s (the change is made; the next command clears that away)"):format(tostring(result)))
+    end
   end
   if problem then
     error(problem, 0)
@@ -448,23 +558,24 @@ function Transaction:undo()
   if not self:undo_records(0) then
     return
   end
-  local done, problem = xpcall(self.forget, with_traceback, self)
+  local done, problem = xpcall(function()
+    self:settle()
+    self:forget()
+  end, with_traceback)
   if not done then
     self.host.report("warning", tostring(problem))
   end
 end
 
+---Everything is undone: so the journal says nothing any more. One of a process that we work for goes on without us.
 ---@private
 function Transaction:forget()
   if not self.journal then
     return
-  elseif not self.is_nested then
-    if self.journal.count > 0 or self.journal.is_made then
-      self.journal:clear()
-    end
-  elseif #self.records == 0 then
-    -- Undone. What was done stays in the journal: should the process that we work for fail, it is undone then.
+  elseif self.is_nested then
     self.journal:rewind(self.joined)
+  elseif self.journal.is_made then
+    self.journal:discard()
   end
 end
 
@@ -479,13 +590,14 @@ function Transaction:sweep()
   end
 end
 
--- What recovery does with the records of an interrupted transaction, by how far that had got.
+-- What recovery does with the records of an interrupted transaction, by how far that had got; whether they are kept.
 local recovery = {
   begun = function(host, records)
     host.report("warning", "a command was interrupted; what it had begun is undone")
     for index = #records, 1, -1 do
       record.undo(host, records[index])
     end
+    return false
   end,
 
   decided = function(host, records)
@@ -496,31 +608,54 @@ local recovery = {
         host.report("warning", tostring(problem))
       end
     end
+    return true
+  end,
+
+  -- One file, whole or absent by itself.
+  single = function(host, records)
+    local is_done = false
+    for _, one in ipairs(records) do
+      if one.op == "lock" then
+        record.undo(host, one)
+      end
+      is_done = is_done or record.is_done(host, one)
+    end
+    return is_done
   end,
 
   unknown = function(host, records)
     host.report("warning", "a command was interrupted, and multi_instance_directories was changed since; please look at"
       .. " what it was about to change, which is left as it is: " .. record.paths(records))
+    return false
   end,
 }
 
 ---Undo or finish what a transaction that was killed has left, and say so.
 ---@private
 function Transaction:recover()
-  local records = self.journal and self.journal:read()
-  if records then
-    -- One that died before it could say what it was about to do had done nothing.
-    if #records > 0 then
-      local done, problem = xpcall(function()
-        recovery[record.state(self.host, records)](self.host, records)
-      end, with_traceback)
-      if not done then
-        errors.raise("system", "a command was interrupted, and what it had begun cannot be undone: %s (repair that; or"
-          .. " remove %s to leave everything as it is)", tostring(problem), self.journal.directory)
-      end
-    end
-    self.journal:clear()
+  local host, own = self.host, self.journal
+  local records = own and own:read()
+  if not own or not records then
+    return
   end
+  local is_kept = false
+  -- One that died before it could say what it was about to do had done nothing.
+  if record.says_something(records) then
+    local done, problem = xpcall(function()
+      is_kept = recovery[record.state(host, records)](host, records)
+      self:settle()
+    end, with_traceback)
+    if not done then
+      errors.raise("system", "a command was interrupted, and what it had begun cannot be undone: %s (repair that; or"
+        .. " remove %s to leave everything as it is)", tostring(problem), own.path)
+    end
+  end
+  if is_kept then
+    own:archive(history.limit(host))
+  else
+    own:discard()
+  end
+  self.unsynced = {}
 end
 
 return M

@@ -32,9 +32,11 @@ function M.run(host, transaction, args)
   end
   transaction:register(host.table)
   transaction:set_alternate(instance.config_directory, false)
-  transaction:declare { {
+  local records = remains.records(host.core, instance)
+  records[#records + 1] = {
     op = "remove", path = instance.config_directory, queue = instance.queue_directory, data = instance.data_directory,
-  } }
+  }
+  transaction:declare(records)
 end
 
 return M

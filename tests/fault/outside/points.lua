@@ -104,7 +104,7 @@ local function snapshot()
       end
     end
   end
-  describe("/var/lib/postmulti/etc-postfix", found)
+  describe("/var/lib/postmulti/etc-postfix/journal", found)
   return found
 end
 
@@ -199,8 +199,8 @@ end
 local function is_named(paths, text, for_now)
   for _, path in ipairs(paths) do
     local name = path:match "^left (.*)$"
-    if name == "/var/lib/postmulti/etc-postfix" and for_now then
-      goto continue -- an empty journal
+    if name == "/var/lib/postmulti/etc-postfix/journal" and for_now then
+      goto continue
     end
     if not name or not for_now and (name:find "^/var/lib/postmulti" or name:find "%.tmp$") then
       return false
