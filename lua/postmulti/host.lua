@@ -128,6 +128,19 @@ function Host:refresh(directories)
   self:load()
 end
 
+---The primary's main.cf was written with what is known already: only that is read again.
+---@package
+function Host:reread_primary()
+  local values, remarks = primary.read(self.core, self.config_directory, self.defaults)
+  if not values then
+    errors.raise("damaged", "%s", remarks)
+  end
+  self.parameters, self.directories = values, values.secondaries
+  for name, value in pairs(instance.primary(self)) do
+    self.primary[name] = value
+  end
+end
+
 ---Have the objects that were known before stand for the instances that were read now.
 ---@private
 function Host:identify()

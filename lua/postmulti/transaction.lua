@@ -16,11 +16,13 @@ local journal = require "postmulti.journal"
 local names = require "postmulti.names"
 local nesting = require "postmulti.nesting"
 local record = require "postmulti.record"
+local watch = require "postmulti.watch"
 
 ---@class postmulti.Transaction
 ---@field host postmulti.Host
 ---@field private is_nested boolean?  within the lock of a process that waits for us
 ---@field private records postmulti.Record[]  what was done or is about to be, oldest first
+---@field private made string[]               files that were made; and by path, the checksum of what they hold
 ---@field private unsynced string[]           what must be on disk before the transaction is decided; a set, too
 ---@field private primary_edits table<string, string>
 ---@field private primary_text (fun(text: string): string)|nil  instead of edits: the whole new text
@@ -71,7 +73,7 @@ end
 function M.run(host, func, is_single)
   local lock, is_nested = take_lock(host)
   local self = setmetatable({
-    host = host, records = {}, unsynced = {}, primary_edits = {}, journal = journal.of(host),
+    host = host, records = {}, made = {}, unsynced = {}, primary_edits = {}, journal = journal.of(host),
     is_single = is_single and not is_nested, is_nested = is_nested, afterwards = {},
   }, Transaction)
   host.current = self
@@ -194,44 +196,71 @@ end
 ---Before a child is started: what was done so far is in the files, where the child looks for it. Should this
 ---transaction fail later, it is undone like everything else.
 function Transaction:publish()
-  self.has_children = true
+  local host = self.host
   if next(self.primary_edits) or self.alternates then
     self:write_primary "edit"
     self.primary_edits, self.alternates = {}, nil
+    self.published = (self.published or 0) + 1
+    host:reread_primary()
+  end
+  self:watch()
+end
+
+---Watch what a child may change without telling: what instances are, and the files that we have made.
+---@private
+function Transaction:watch()
+  local paths = {}
+  for _, one in ipairs(self.host:load()) do
+    paths[#paths + 1] = one.config_directory .. "/main.cf"
+  end
+  table.move(self.made, 1, #self.made, #paths + 1, paths)
+  self.watched = watch.new(self.host.core, paths)
+end
+
+---After a child: what it did within our lock is ours to undo, and what it wrote into files that we have made.
+function Transaction:absorb()
+  if self:collect() then
     self.published = (self.published or 0) + 1
     self.host:refresh()
   end
 end
 
----After a child: what it did within our lock is ours to undo, and what it wrote into files that we have made.
-function Transaction:absorb()
-  self:collect()
-  self.published = (self.published or 0) + 1
-  self.host:refresh()
-end
-
 ---The records of what children did.
+---@return boolean changed
 ---@private
 function Transaction:collect()
+  local core, records, changed = self.host.core, {}, {}
   if self.journal then
-    for _, one in ipairs(self.journal:read_on()) do
-      self.records[#self.records + 1] = one
-    end
+    records = self.journal:read_on()
+    table.move(records, 1, #records, #self.records + 1, self.records)
+    self:remember(records)
   end
-  local sums, order = {}, {}
-  for _, one in ipairs(self.records) do
-    if one.op == "file" and not sums[one.path] then
-      order[#order + 1] = one.path
-    end
-    if one.op == "file" or one.op == "edit" then
-      sums[one.path] = one.sum
-    end
+  if self.watched then
+    changed = self.watched:changed()
+    self.watched = nil
   end
-  for _, path in ipairs(order) do
-    local now = self.host.core.read_file(path)
-    local sum = now and self.host.core.checksum(now)
-    if sum and sum ~= sums[path] then
+  for _, path in ipairs(changed) do
+    local known = self.made[path]
+    local text = known and errors.if_exists(core.read_file(path))
+    local sum = text and core.checksum(text)
+    if sum and sum ~= known then
       self:declare { { op = "file", path = path, sum = sum } }
+    end
+  end
+  return #records > 0 or #changed > 0
+end
+
+---Remember the files that were made, by these records, and what they hold.
+---@param records postmulti.Record[]
+---@private
+function Transaction:remember(records)
+  local made = self.made
+  for _, one in ipairs(records) do
+    if one.op == "file" and not made[one.path] then
+      made[#made + 1] = one.path
+    end
+    if one.op == "file" or made[one.path] and one.op == "edit" then
+      made[one.path] = one.sum
     end
   end
 end
@@ -290,6 +319,7 @@ function Transaction:declare(records)
     self:write_down(records)
   end
   table.move(records, 1, #records, #self.records + 1, self.records)
+  self:remember(records)
 end
 
 ---An action begins: history tells of it, if it changes something.
@@ -549,7 +579,7 @@ end
 ---Undo everything. Where something cannot be undone the journal stays, for the next command to try again.
 ---@private
 function Transaction:undo()
-  for _, func in ipairs { self.host.end_background, self.has_children and function() self:collect() end } do
+  for _, func in ipairs { self.host.end_background, function() self:collect() end } do
     local ended, trouble = pcall(func, self.host)
     if not ended then
       self.host.report("warning", tostring(trouble))

@@ -9,6 +9,8 @@ local permissions = require "postmulti.permissions"
 
 local M = {}
 
+local DIRECTORIES = { "config_directory", "queue_directory", "data_directory" }
+
 ---Refuse names and directories that another instance has, whatever their spelling.
 ---@param host postmulti.Host
 ---@param new { config_directory: string, queue_directory: string, data_directory: string }
@@ -28,7 +30,7 @@ function M.claim(host, new, name)
     end
   end
   local mine = {}
-  for _, parameter in ipairs { "config_directory", "queue_directory", "data_directory" } do
+  for _, parameter in ipairs(DIRECTORIES) do
     local path = new[parameter]
     common.require_unclaimed(host, parameter, path)
     local same = mine[names.normalize(path)]
@@ -36,26 +38,35 @@ function M.claim(host, new, name)
       errors.raise("conflict", "%s = %s is also its own %s", parameter, path, same)
     end
     mine[names.normalize(path)] = parameter
-    M.require_separate(host, parameter, path)
-    host.claims:claim(path, config, parameter)
+  end
+  M.require_separate(host, new)
+  for _, parameter in ipairs(DIRECTORIES) do
+    host.claims:claim(new[parameter], config, parameter)
   end
 end
 
----Refuse a directory that exists and is, by another path, one that an instance has.
+---What tells one directory from another, whatever its path.
+local function identity(stat)
+  return ("%s:%s"):format(stat.device, stat.inode)
+end
+
+---Refuse directories that exist and are, by another path, those of an instance in the table.
 ---@param host postmulti.Host
----@param parameter string
----@param path string
-function M.require_separate(host, parameter, path)
-  local core = host.core
-  local stat = errors.if_exists(core.stat(path))
-  if not stat then
-    return
+---@param one { config_directory: string, queue_directory: string, data_directory: string }
+function M.require_separate(host, one)
+  local core, mine = host.core, {}
+  for _, parameter in ipairs(DIRECTORIES) do
+    local stat = errors.if_exists(core.stat(one[parameter]))
+    if stat then
+      mine[identity(stat)] = parameter
+    end
   end
-  for _, other in ipairs(host:load()) do
-    for _, theirs in ipairs { "config_directory", "queue_directory", "data_directory" } do
+  for _, other in ipairs(next(mine) and host:load() or {}) do
+    for _, theirs in ipairs(DIRECTORIES) do
       local there = other[theirs] and core.stat(other[theirs])
-      if there and there.device == stat.device and there.inode == stat.inode then
-        errors.raise("conflict", "%s = %s is the same directory as %s = %s of %s", parameter, path, theirs,
+      local parameter = there and mine[identity(there)]
+      if parameter then
+        errors.raise("conflict", "%s = %s is the same directory as %s = %s of %s", parameter, one[parameter], theirs,
           other[theirs], other:label())
       end
     end
