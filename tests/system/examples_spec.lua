@@ -213,7 +213,7 @@ describe("example hooks #system", function()
         .. "then error \"no\" end end }' >/etc/postmulti/hooks.d/20-x.lua; "
         .. "postmulti -i z -e destroy; cp /etc/postfix/main.cf /tmp/main.cf; postmulti -e create -I postfix-d; "
         .. "cmp /etc/postfix/main.cf /tmp/main.cf; ls -d /etc/postfix-d /etc/postfix-z /var/spool/postfix-d "
-        .. "/var/spool/postfix-z; ls /run/postmulti; ls /var/lib/postmulti" },
+        .. "/var/spool/postfix-z; ls /run/postmulti; ls /var/lib/postmulti/etc-postfix/journal" },
       { "loop", "echo 'return { time_limit = 1, before_enable = function() os.execute \"sleep 20\" end }' "
         .. ">/etc/postmulti/hooks.d/20-x.lua; postmulti -i c -e disable; postmulti -i c -e enable" },
       { "nobody", "chown nobody /etc/postmulti/hooks.d/20-x.lua; postmulti -i c -e enable" },
@@ -351,7 +351,7 @@ return { after_create = function()
   os.execute("postmulti --no-hooks -e create -I postfix-n; kill -9 " .. require("posix.unistd").getpid())
 end }]] .. "cp /etc/postfix/main.cf /tmp/m; postmulti -e create -I postfix-k; ls -d /etc/postfix-k /etc/postfix-n; "
         .. "postmulti --no-hooks -i p1 -e disable; cmp /tmp/m /etc/postfix/main.cf; "
-        .. "ls /run/postmulti; ls -d /etc/postfix-k /etc/postfix-n /var/lib/postmulti" },
+        .. "ls /run/postmulti; ls -d /etc/postfix-k /etc/postfix-n /var/lib/postmulti/etc-postfix/journal" },
     }
   end)
 
