@@ -254,10 +254,12 @@ local function edit(run)
   return true
 end
 
----The environment must not say that another configuration is meant.
+---The environment must not say that another configuration is meant. In a child of a transaction or hook it says which
+---instance the child was run for, as it does for every program that is run so.
 local function check_mail_config(run)
   local value = os.getenv "MAIL_CONFIG"
-  if value and not run.options.config_directory and value ~= run.host.config_directory then
+  if value and not run.options.config_directory and value ~= run.host.config_directory
+    and not require("postmulti.nesting").is_within(run.host) then
     errors.raise("usage", "MAIL_CONFIG=%s: that is not the primary instance (%s); unset it, or use -c %s", value,
       run.host.config_directory, value ~= "" and value or "DIR")
   end

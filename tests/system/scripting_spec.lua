@@ -1,0 +1,74 @@
+-- Scripts and hooks as their authors meet them, on a real Postfix, in the sandbox.
+
+local play = require "tests.support.play"
+
+---A step that writes a hook, and then runs COMMAND.
+local function hook(text, command)
+  return ("mkdir -p /etc/postmulti/hooks.d; cat >/etc/postmulti/hooks.d/10-x.lua <<'END'\n%s\nEND\n%s"):format(text,
+    command)
+end
+
+describe("postmulti, run for an instance by a hook or script, #system", function()
+  local r
+
+  setup(function()
+    r = play {
+      { "after_create", hook([[return { after_create = function(event)
+          assert(event.instance:run { "postmulti", "-e", "enable", "-i", event.instance.name }.status == 0)
+          assert(event.instance.enabled)
+        end }]], "postmulti -e init; postmulti -e create -I postfix-a; postmulti -l") },
+      { "after_disable", hook([[return { after_disable = function(event)
+          event.instance:run { "postmulti", "-l", "-i", event.instance.name }
+        end }]], "postmulti -e disable -i a") },
+      { "before_postfix", hook([[return { before_postfix = function(event)
+          event.instance:run { "postmulti", "-l", "-i", event.instance.name or "-" }
+        end }]], "postmulti -i a -p check") },
+      { "transaction", "rm /etc/postmulti/hooks.d/*; postmulti-lua -e 'local host = require \"postmulti\".open() "
+        .. "host:transaction(function() host:instance(\"a\"):run { \"postmulti\", \"-i\", \"a\", \"-e\", \"enable\" } "
+        .. "end) assert(host:instance(\"a\").enabled)'" },
+      { "no transaction", "postmulti-lua -e 'local host = require \"postmulti\".open() "
+        .. "os.exit(host:instance(\"a\"):run { \"postmulti\", \"-l\" }.status)'" },
+      { "-x", "postmulti -i a -x postmulti -l" },
+      { "a variable", "MAIL_CONFIG=/etc/postfix-a POSTMULTI_HOOKS_ACTIVE=\"x $$@etc-postfix-b\" postmulti -l; echo $?; "
+        .. "MAIL_CONFIG=/etc/postfix-a POSTMULTI_HOOKS_ACTIVE=999999@etc-postfix postmulti -l; echo $?; "
+        .. ": >/run/postmulti/etc-postfix.child-999999-00aa; MAIL_CONFIG=/etc/postfix-a "
+        .. "POSTMULTI_LOCK_HOLDER=/run/postmulti/etc-postfix.child-999999-00aa postmulti -l; echo $?; "
+        .. "rm /run/postmulti/*child*; MAIL_CONFIG=/etc/postfix-a "
+        .. "POSTMULTI_LOCK_HOLDER=/run/postmulti/etc-postfix.child-$$-00aa postmulti -l; echo $?" },
+      { "another primary", "cp -a /etc/postfix /etc/other; mkdir -p /etc/postmulti/hooks.d; "
+        .. "cp -a /etc/postfix-a /etc/other-a; "
+        .. "postconf -c /etc/other -e multi_instance_directories=/etc/other-a queue_directory=/var/spool/other "
+        .. "data_directory=/var/lib/other; " .. hook([[return { after_enable = function(event)
+          os.exit = nil
+          assert(event.instance:run { "postmulti", "-l" }.status == 0, "refused")
+        end }]], "postmulti -c /etc/other -e enable -i a") },
+    }
+  end)
+
+  it("works where it is within the transaction or hook", function()
+    assert.equal(0, r.after_create.status, r.after_create.text)
+    assert.matches("postfix%-a +%- +y", r.after_create.text)
+    for _, step in ipairs { "after_disable", "before_postfix" } do
+      assert.equal(0, r[step].status, r[step].text)
+      assert.matches("^postfix%-a +%- +n +/etc/postfix%-a\n", r[step].text)
+    end
+    assert.same({ text = "", status = 0 }, r.transaction)
+  end)
+
+  it("is refused elsewhere, as the stock command does", function()
+    for _, step in ipairs { "no transaction", "-x" } do
+      assert.equal(1, r[step].status)
+      assert.matches("^postmulti: fatal: MAIL_CONFIG=/etc/postfix%-a: that is not the primary", r[step].text)
+    end
+  end)
+
+  it("is refused when only the environment says that it is within one", function()
+    assert.equal(4, select(2, r["a variable"].text:gsub("MAIL_CONFIG=/etc/postfix%-a: [^\n]*\n1\n", "")),
+      r["a variable"].text)
+  end)
+
+  it("is refused within those of another primary", function()
+    assert.equal(4, r["another primary"].status, r["another primary"].text)
+    assert.matches("MAIL_CONFIG=/etc/other%-a: that is not the primary", r["another primary"].text)
+  end)
+end)
