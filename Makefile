@@ -6,6 +6,7 @@ BINDIR           = $(PREFIX)/bin
 SBINDIR          = $(PREFIX)/sbin
 MANDIR           = $(PREFIX)/share/man
 SHAREDIR         = $(PREFIX)/share/postmulti
+COMPLETIONDIR    = $(PREFIX)/share/bash-completion/completions
 LUADIR           = $(PREFIX)/share/lua/5.4
 LUACDIR          = $(PREFIX)/lib/lua/5.4
 SYSCONFDIR       = /etc
@@ -55,7 +56,8 @@ SUITES          = unit fault outside parity system compat
 FAULT_SOURCES   = $(sort $(wildcard tests/fault/*.c))
 FAULT_PROGRAMS  = $(FAULT_SOURCES:tests/fault/%.c=$(BUILD)/fault/%)
 PARITY_SCRIPTS  = $(sort $(wildcard tests/compat/*_parity tests/compat/*_parity.lua))
-SHELL_FILES     = $(sort $(shell grep -lE '^\#!/bin/(ba)?sh' .ci/run scripts/* $$(find tests -type f) 2>/dev/null))
+SHELL_FILES     = $(sort scripts/completion.bash \
+	$(shell grep -lE '^\#!/bin/(ba)?sh' .ci/run scripts/* $$(find tests -type f) 2>/dev/null))
 LUA_SOURCES     = $(sort lua scripts/compile scripts/postmulti $(wildcard docs/*.lua examples) $(wildcard tests))
 TIDY_STAMPS     = $(patsubst src/%.c,$(BUILD)/tidy/%,$(CORE_SOURCES) $(HOST_SOURCES))
 
@@ -234,7 +236,8 @@ lint-man:
 
 # Installation. scripts/install keeps a record, so that uninstall is its exact inverse.
 RUN_INSTALL = DESTDIR='$(DESTDIR)' BUILD='$(BUILD)' BINDIR='$(BINDIR)' SBINDIR='$(SBINDIR)' LUADIR='$(LUADIR)' \
-	LUACDIR='$(LUACDIR)' MANDIR='$(MANDIR)' SHAREDIR='$(SHAREDIR)' CONFIG_DIRECTORY='$(CONFIG_DIRECTORY)' \
+	LUACDIR='$(LUACDIR)' MANDIR='$(MANDIR)' SHAREDIR='$(SHAREDIR)' COMPLETIONDIR='$(COMPLETIONDIR)' \
+	CONFIG_DIRECTORY='$(CONFIG_DIRECTORY)' \
 	LUA_FILES='$(LUA_FILES)' MAN_PAGES='$(MAN_PAGES)' SHARE_FILES='$(SHARE_FILES)' sh scripts/install
 
 install: all
@@ -263,7 +266,7 @@ help:
 	@echo 'uninstall  take away what install put there, and bring the stock postmulti back'
 	@echo 'dist       a source archive below $(BUILD)'
 	@echo 'clean      remove what was built'
-	@echo 'Settings: PREFIX BINDIR SBINDIR MANDIR SHAREDIR LUADIR LUACDIR SYSCONFDIR CONFIG_DIRECTORY'
-	@echo '          DESTDIR BUILD CC CFLAGS LDFLAGS'
+	@echo 'Settings: PREFIX BINDIR SBINDIR MANDIR SHAREDIR COMPLETIONDIR LUADIR LUACDIR SYSCONFDIR'
+	@echo '          CONFIG_DIRECTORY DESTDIR BUILD CC CFLAGS LDFLAGS'
 
 -include $(CORE_OBJECTS:.o=.d) $(HOST_OBJECTS:.o=.d)

@@ -371,6 +371,9 @@ end
 function M.main(argv)
   local core = require "postmulti.core"
   core.umask(tonumber("22", 8))
+  if argv[1] == "--complete" then
+    return require("postmulti.completion").main(table.move(argv, 2, #argv, 1, {}), core)
+  end
   local run = { path = absolute(core, argv[0]), program = argv[0]:match "[^/]+$" or argv[0] }
   local reporter
   run.report = function(...) -- most runs have nothing to say

@@ -46,6 +46,7 @@ local NO_HOOKS = {
 ---@field log (fun(line: string))?  told each thing that was done, once it cannot be undone any more
 ---@field site_directory string?    default: as built, /etc/postmulti
 ---@field share_directory string?   default: as built, PREFIX/share/postmulti
+---@field config postmulti.Config?  in place of what config.lua says
 ---@field core postmulti.core?      for tests: what stands in for the C core
 
 ---Open the host whose primary instance is in config_directory.
@@ -65,7 +66,8 @@ function M.open(options)
     share_directory = options.share_directory or core.build.share_directory,
   }, Host)
   -- Most sites have none: then the module is not needed.
-  self.config = core.stat(self.site_directory .. "/config.lua", false) and require("postmulti.site").config(self) or {}
+  self.config = options.config
+    or core.stat(self.site_directory .. "/config.lua", false) and require("postmulti.site").config(self) or {}
   self.lock_timeout = options.lock_timeout or self.config.lock_timeout or 30
   if options.hooks == false then
     self.hooks = NO_HOOKS

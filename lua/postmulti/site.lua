@@ -148,7 +148,7 @@ end
 ---Refuse fields that are not known, or of another type.
 ---@param path string
 ---@param value table
----@param known table<string, string>  name to type
+---@param known table<string, string>  name to type, or to two of them
 ---@param what string
 local function require_fields(path, value, known, what)
   for key, one in pairs(value) do
@@ -156,7 +156,7 @@ local function require_fields(path, value, known, what)
     if not wanted then
       errors.raise("untrusted", "%s: '%s' is no %s%s", path, tostring(key), what,
         nearest.hint(tostring(key), keys(known)))
-    elseif type(one) ~= wanted then
+    elseif not wanted:find(type(one), 1, true) then
       errors.raise("untrusted", "%s: %s must be a %s, not a %s", path, key, wanted, type(one))
     end
   end
@@ -187,9 +187,25 @@ end
 ---@class postmulti.SiteCommand  what a file of commands.d returns
 ---@field summary string    one line for postmulti --help
 ---@field help string?      for postmulti -e NAME --help
----@field options { [string]: { argument: string?, help: string? } }?  long options; argument: what its value is called
----@field complete string[]? words for the completion of operands
+---@field options table<string, postmulti.CommandOption>?  long options
+---@field complete postmulti.Words?  for the completion of operands
 ---@field run fun(context: postmulti.CommandContext): boolean|nil  false: exit status 1
+
+---@class postmulti.CommandOption
+---@field argument string?  what its value is called; nil: it has none
+---@field help string?
+---@field complete postmulti.Words?  for the completion of its value
+
+---Words that a shell offers, or a function that makes the list. It is called in a dry run, for two seconds at the most.
+---@alias postmulti.Words string[]|fun(context: postmulti.WordsContext): string[]
+
+---@class postmulti.WordsContext
+---@field host postmulti.Host
+---@field instances postmulti.Instance[]
+---@field options table<string, string|boolean>
+---@field operands string[]  those that are complete
+---@field word string        what has been typed of the next
+---@field name string
 
 ---@class postmulti.CommandContext
 ---@field host postmulti.Host
@@ -199,8 +215,10 @@ end
 ---@field report fun(level: "info"|"warning"|"error", message: string)
 ---@field name string
 
-local COMMAND = { summary = "string", help = "string", options = "table", complete = "table", run = "function" }
-local OPTION = { argument = "string", help = "string" }
+local COMMAND = {
+  summary = "string", help = "string", options = "table", complete = "table or function", run = "function",
+}
+local OPTION = { argument = "string", help = "string", complete = "table or function" }
 
 ---The files of the site's commands, by name. A file that would shadow an action of postmulti is an error.
 ---@param host postmulti.Host
@@ -228,9 +246,10 @@ end
 ---Load a command of the site.
 ---@param host postmulti.Host
 ---@param file postmulti.SiteFile
+---@param limit number?  seconds
 ---@return postmulti.SiteCommand
-function M.command(host, file)
-  local command = M.load(host, file.path, M.LIMIT)
+function M.command(host, file, limit)
+  local command = M.load(host, file.path, limit or M.LIMIT)
   require_fields(file.path, command, COMMAND, "field of a command")
   if not command.run or not command.summary then
     errors.raise("untrusted", "%s: it lacks '%s'", file.path, command.run and "summary" or "run")

@@ -93,6 +93,14 @@ describe("a host", function()
 end)
 
 describe("create", function()
+  it("asks for what is missing first", function()
+    local host = open(new_fake())
+    for _ = 1, 5 do
+      assert.are.equal("specify the instance's name (-I postfix-name), or config_directory=/path",
+        refusal(host.create, host, {}).message)
+    end
+  end)
+
   it("makes files and directories, then enters the instance in the table", function()
     local fake = new_fake()
     local host = open(fake)
