@@ -280,7 +280,7 @@ local function system_view(core)
         end
         local here = host(o.config_directory)
         local selected = require("postmulti.selection").select(here:load(), { group = o.group, name = o.name })
-        local _, result = require("postmulti.guard").call(core, M.LIMIT, complete, {
+        local _, result = require("postmulti.guard").call(core, M.LIMIT, "completion", complete, {
           host = here, instances = selected,
           options = o.command_options, operands = operands, word = word, name = o.action,
         })

@@ -170,7 +170,8 @@ function Hooks:call(hook, phase, event)
   end
   self.active[word], self.running = true, self.running + 1
   event.phase = phase
-  local ok, problem, expired = guard.call(self.host.core, hook.time_limit, func, event)
+  local ok, problem, expired = guard.call(self.host.core, hook.time_limit, hook.path .. ": " .. key, func,
+    event)
   local ended, trouble = pcall(self.host.end_background, self.host)
   self.active[word], self.running = nil, self.running - 1
   if expired then

@@ -96,7 +96,7 @@ function M.load(host, path, limit)
   if not chunk then
     errors.throw("untrusted", problem --[[@as string]])
   end
-  local ok, result, expired = guard.call(host.core, limit, chunk)
+  local ok, result, expired = guard.call(host.core, limit, "loading " .. path, chunk)
   if expired then
     errors.raise("untrusted", "%s: loading it took longer than %g s, and was stopped", path, limit)
   elseif not ok then
@@ -113,6 +113,11 @@ end
 ---@param problem any
 ---@return string
 function M.place(path, problem)
+  if type(problem) == "table" and problem.message ~= nil and not errors.is(problem) then
+    problem = problem.message
+  elseif problem == nil then
+    problem = "an error without a message"
+  end
   local text = tostring(problem):gsub("\nstack traceback:.*", ""):gsub("%s*\n%s*", " ")
   return text:find(path, 1, true) and text or path .. ": " .. text
 end

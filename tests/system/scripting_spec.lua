@@ -72,3 +72,42 @@ describe("postmulti, run for an instance by a hook or script, #system", function
     assert.matches("MAIL_CONFIG=/etc/other%-a: that is not the primary", r["another primary"].text)
   end)
 end)
+
+describe("a hook that hangs #system", function()
+  local r
+
+  setup(function()
+    local function stuck(body)
+      return hook("return { time_limit = 1, after_create = function(event) " .. body .. " end }",
+        "postmulti -e create -I postfix-h")
+    end
+    r = play {
+      { "prepare", "postmulti -e init; cp /etc/postfix/main.cf /root/main.cf; mkfifo /root/fifo" },
+      { "child", stuck "event.instance:run { 'sleep', '1000' }" },
+      { "execute", stuck "os.execute 'sleep 1000; sleep 1000'" },
+      { "popen", stuck "io.popen('sleep 1000'):read 'a'" },
+      { "deaf child", stuck "os.execute 'trap \"\" TERM; sleep 1000 & wait; wait'" },
+      { "children", "pgrep -x sleep" },
+      { "pattern", stuck "string.find(('a'):rep(40), ('a?'):rep(40) .. ('a'):rep(40))" },
+      { "undone", "ls -d /etc/postfix-h >/dev/null && postmulti --no-hooks -e create -I postfix-i && "
+        .. "postmulti -l; ls -d /etc/postfix-h" },
+    }
+  end)
+
+  it("is stopped with the programs that it waits for", function()
+    for _, step in ipairs { "child", "execute", "popen", "deaf child" } do
+      assert.equal("postmulti: fatal: create of postfix-h is undone, as a hook failed: /etc/postmulti/hooks.d/10-x.lua: "
+        .. "after_create took longer than 1 s, and was stopped\n", r[step].text)
+      assert.equal(4, r[step].status)
+    end
+    assert.same({ text = "", status = 1 }, r.children)
+  end)
+
+  it("where it cannot be stopped, ends the program, and the next one undoes what was begun", function()
+    assert.equal(1, r.pattern.status)
+    assert.matches("^postmulti: fatal: /etc/postmulti/hooks.d/10%-x.lua: after_create hangs in a call that cannot be "
+      .. "stopped[^\n]*\n$", r.pattern.text)
+    assert.matches("a command was interrupted[^\n]*\n%-[^\n]*\npostfix%-i [^\n]*\n"
+      .. "ls: cannot access '/etc/postfix%-h'", r.undone.text)
+  end)
+end)

@@ -225,6 +225,44 @@ describe("a hook", function()
     end)
   end
 
+  it("is watched twice its time, in which what must come to its end is not disturbed", function()
+    local host, fake = open { ["hooks.d/10-a.lua"] = [[return { time_limit = 50, before_enable = function(event)
+        local heard, guard = require "tests.heard", require "postmulti.guard"
+        heard[1] = heard.watched()
+        guard.uninterrupted(event.host.core, function() heard[2] = heard.watched() end)
+        heard[3] = heard.watched()
+        guard.call(event.host.core, 1, "inner", function() heard[4] = heard.watched() end)
+        heard[5] = heard.watched()
+      end }]] }
+    heard.watched = function() return math.floor(fake.watchdog + 0.5) end
+    host:instance("out"):enable()
+    assert.same({ 100, 0, 100, 6, 100 }, { table.unpack(heard) })
+    assert.equal(0, fake.watchdog)
+    heard.watched = nil
+  end)
+
+  it("that came too late has failed, even where nothing could stop it", function()
+    local host = open { ["hooks.d/10-a.lua"] = [[return { time_limit = 0.1, before_enable = function()
+        require("posix.time").nanosleep { tv_sec = 0, tv_nsec = 150000000 } end }]] }
+    local out = host:instance "out"
+    assert.matches("took longer than 0.1 s", refusal(out.enable, out).message)
+  end)
+
+  for body, wanted in pairs {
+    ["error 'text'"] = "10%-a.lua:1: text", ["error()"] = "10%-a.lua: an error without a message",
+    ["error { message = 'of a table' }"] = "10%-a.lua: of a table",
+    ["error('two\\nlines', 0)"] = "10%-a.lua: two lines",
+    ["return nil + 1"] = "10%-a.lua:1: attempt to perform arithmetic on a nil value",
+    ["error(setmetatable({}, { __tostring = function() return 'own' end }))"] = "10%-a.lua: own",
+  } do
+    it("tells in one line why it fails: " .. body, function()
+      local host = open { ["hooks.d/10-a.lua"] = "return { before_enable = function() " .. body .. " end }" }
+      local out = host:instance "out"
+      assert.matches("^enable of postfix%-out is vetoed: /etc/postmulti/hooks.d/" .. wanted .. "$",
+        refusal(out.enable, out).message)
+    end)
+  end
+
   it("does no harm to the next: globals, libraries, package.path, directory, umask, environment", function()
     local directory = require("posix.unistd").getcwd()
     local host, fake = open {

@@ -206,6 +206,31 @@ describe("postmulti-lua", function()
     end)
   end)
 
+  describe("the watchdog", function()
+    local HANG = "string.find(('a'):rep(40), ('a?'):rep(40) .. ('a'):rep(40))"
+
+    it("ends the program in a call that does not come back", function()
+      assert.same({ 1, "", "it hangs\n" }, { run { "-e", [[io.write "lost"
+        require "postmulti.core".watchdog(0.2, "it hangs") ]] .. HANG } })
+    end)
+
+    it("is called off, set anew, and forgotten by children", function()
+      local status, out, err = run { "-e", [[
+        local core = require "postmulti.core"
+        core.watchdog(0.2, "one") core.watchdog(0) core.run { "sleep", "0.3" }
+        core.watchdog(0.2, "two") core.watchdog(0.6, ("x"):rep(600))
+        print(core.run({ "sleep", "0.4" }).status)
+        io.stdout:flush() ]] .. HANG }
+      assert.same({ 1, "0\n", ("x"):rep(511) .. "\n" }, { status, out, err })
+    end)
+
+    it("takes numbers and text", function()
+      assert.has_error(function() core.watchdog() end)
+      assert.has_error(function() core.watchdog(1) end)
+      core.watchdog(-1)
+    end)
+  end)
+
   it("stops a forked child that falls out of Lua", function()
     local status, out = run { "-e", [[
       local unistd, wait = require "posix.unistd", require "posix.sys.wait"
