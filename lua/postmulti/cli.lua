@@ -139,6 +139,9 @@ local function postfix(run)
   local class = classify.class(run.host.parameters, run.operands[1])
   local plan = classify.plan(selected(run), class, run.operands)
   require_match(plan)
+  if not run.options.dry_run then
+    run.host:load_hooks()
+  end
   local ok = true
   for _, step in ipairs(plan) do
     ok = for_each(run, { step.instance }, function(instance)
@@ -223,6 +226,9 @@ local function list_hooks(run)
       file.is_off and "(switched off)" or shown[file.path])
   end
   errors.check(run.host.core.print(table.concat(rows)))
+  for _, path in ipairs(hooks.others) do
+    run.report("warning", path .. ": no hook, for its name; use letters, digits, '_' and '-' before .lua", true)
+  end
   return true
 end
 
@@ -265,6 +271,13 @@ local function check_mail_config(run)
   end
 end
 
+---Is config.lua needed? Where nothing of it is, one that cannot be loaded does no harm.
+---@param o postmulti.Options
+---@return boolean
+local function wants_config(o)
+  return o.action == "create" or o.action == "import" or not (o.modes.l or o.modes.x or o.no_hooks)
+end
+
 ---The whole command. @return boolean ok
 local function run_command(run, mistake)
   local o = run.options
@@ -275,6 +288,7 @@ local function run_command(run, mistake)
     report = run.report,
     dry_run = o.dry_run,
     hooks = not o.no_hooks,
+    config = not wants_config(o) and {} or nil,
   }
   collectgarbage "restart"
   collectgarbage("incremental", 120) -- memory is dearer than the time to collect it

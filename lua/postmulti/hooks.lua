@@ -96,6 +96,7 @@ end
 ---@field host postmulti.Host
 ---@field list postmulti.Hook[]
 ---@field files postmulti.SiteFile[]  of which some may be switched off
+---@field others string[]  paths of files that are no hooks for their names
 ---@field active table<string, true>
 ---@field running integer  functions that are running in this process
 local Hooks = {}
@@ -106,8 +107,9 @@ Hooks.__index = Hooks
 ---@return postmulti.Hooks
 function M.load(host)
   local self = setmetatable({
-    host = host, list = {}, active = {}, running = 0, undone = {}, files = site.files(host, "hooks.d"),
+    host = host, list = {}, active = {}, running = 0, undone = {},
   }, Hooks)
+  self.files, self.others = site.files(host, "hooks.d")
   for word in (os.getenv(nesting.active) or ""):gmatch "%S+" do
     self.active[word] = true
   end

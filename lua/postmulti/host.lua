@@ -30,7 +30,7 @@ local function ignore() end
 
 -- Where there are no hooks their module is not loaded.
 local NO_HOOKS = {
-  list = {}, files = {},
+  list = {}, files = {}, others = {},
   any = function() return false end,
   environment = function() return {} end,
 }
@@ -474,6 +474,13 @@ function Host:init(args)
   return self:act("init", args or {})
 end
 
+---The place that config.lua wants, which a message names as such.
+local function place_of_config(host)
+  local place = copy(host.config.place)
+  place.origin = next(place) and host.site_directory .. "/config.lua" or nil
+  return place
+end
+
 ---@class postmulti.CreateArgs
 ---@field name string?               "postfix-..."
 ---@field group string?
@@ -488,7 +495,7 @@ end
 function Host:create(args)
   local config = self.config
   args = copy(args)
-  args.place = args.place and next(args.place) and args.place or config.place
+  args.place = args.place and next(args.place) and args.place or place_of_config(self)
   args.group = args.group or config.group
   local name = args.name
   for parameter, template in pairs(config.directories or {}) do
@@ -504,7 +511,7 @@ end
 ---@return postmulti.Instance
 function Host:import(args)
   args = copy(args)
-  args.place = args.place and next(args.place) and args.place or self.config.place
+  args.place = args.place and next(args.place) and args.place or place_of_config(self)
   return self:act("import", args)
 end
 

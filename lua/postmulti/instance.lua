@@ -22,21 +22,50 @@ Instance.is_readable = true
 
 local M = {}
 
----Edits of master.cf, in the order of their names.
----@param operation "field"|"override"
----@param service string
+---Edits that give names values, in the order of the names. What is no name or value is a mistake of whoever called the
+---method.
+---@param operation "set"|"field"|"override"
+---@param prefix string  of the names
 ---@param values table<string, string|number|boolean>
 ---@return table[]
-function M.service_edits(operation, service, values)
+local function value_edits(operation, prefix, values)
   local edits = {}
   for name, value in pairs(values) do
-    if type(value) == "boolean" then
+    local kind = type(value)
+    if type(name) ~= "string" then
+      error(("the name of a setting must be a string, not a %s"):format(type(name)), 3)
+    elseif kind ~= "string" and kind ~= "number" and kind ~= "boolean" then
+      error(("the value of %s must be a string, a number or a boolean, not a %s"):format(name, kind), 3)
+    elseif kind == "boolean" then
       value = value and "yes" or "no"
     end
-    edits[#edits + 1] = { operation, service .. "/" .. name, tostring(value) }
+    edits[#edits + 1] = { operation, prefix .. name, tostring(value) }
   end
   table.sort(edits, function(a, b) return a[2] < b[2] end)
   return edits
+end
+
+---The edit of a file. What is refused is the file, where it cannot even be read, and the request otherwise.
+---@param self postmulti.Instance
+---@param name "main.cf"|"master.cf"
+---@param edits table[]
+---@return boolean changed
+local function edit_file(self, name, edits)
+  local core, path = self.host.core, self.config_directory .. "/" .. name
+  local change, parse = core.edit_main, core.parse_main
+  if name == "master.cf" then
+    change, parse = core.edit_master, core.parse_master
+  end
+  return self.host:transaction(function(transaction)
+    return transaction:edit_file(path, function(text)
+      local new, more = change(text, edits, path)
+      if not new then
+        errors.throw(parse(text, path) and "usage" or "damaged", more --[[@as string]],
+          { instance = self.config_directory })
+      end
+      return new, more
+    end)
+  end, true)
 end
 
 ---The primary instance. Without secondaries it counts as enabled, whatever its main.cf says.
@@ -150,26 +179,14 @@ end
 ---@param edits table[]  see postmulti.core.edit_main
 ---@return boolean changed
 function Instance:edit(edits)
-  return self.host:transaction(function(transaction)
-    local path = self.config_directory .. "/main.cf"
-    return transaction:edit_file(path, function(text)
-      return self.host.core.edit_main(text, edits, path)
-    end)
-  end, true)
+  return edit_file(self, "main.cf", edits)
 end
 
 ---Set parameters in main.cf.
 ---@param settings table<string, string|number|boolean>  true and false are written as yes and no
 ---@return boolean changed
 function Instance:set(settings)
-  local edits = {}
-  for name, value in pairs(settings) do
-    if type(value) == "boolean" then
-      value = value and "yes" or "no"
-    end
-    edits[#edits + 1] = { "set", name, tostring(value) }
-  end
-  table.sort(edits, function(a, b) return a[2] < b[2] end)
+  local edits = value_edits("set", "", settings)
   return self:edit(edits)
 end
 
@@ -189,19 +206,18 @@ end
 function Instance:services()
   local path = self.config_directory .. "/master.cf"
   local core = self.host.core
-  return (errors.check(core.parse_master((errors.check(core.read_file(path))), path)))
+  local services, reason = core.parse_master((errors.check(core.read_file(path))), path)
+  if not services then
+    errors.throw("damaged", reason --[[@as string]], { instance = self.config_directory })
+  end
+  return services
 end
 
 ---Edit master.cf as postconf(1) -M, -F and -P would. Within a transaction it is undone with it.
 ---@param edits table[]  see postmulti.core.edit_master
 ---@return boolean changed
 function Instance:edit_services(edits)
-  return self.host:transaction(function(transaction)
-    local path = self.config_directory .. "/master.cf"
-    return transaction:edit_file(path, function(text)
-      return self.host.core.edit_master(text, edits, path)
-    end)
-  end, true)
+  return edit_file(self, "master.cf", edits)
 end
 
 ---A service by "NAME/TYPE", as "smtp/inet"; "*" is any.
@@ -247,12 +263,22 @@ function Instance:comment_service(service)
   return self:edit_services { { "comment-service", selector(service) } }
 end
 
+---The edits of a service that must be there: a slip in its name is told.
+local function edit_service(self, service, edits)
+  if not service:find("*", 1, true) and not self:service(service) then
+    errors.throw("not found", ("%s/master.cf: there is no service %s"):format(self.config_directory, service),
+      { instance = self.config_directory })
+  end
+  return self:edit_services(edits)
+end
+
 ---Change columns of a service: private, unprivileged, chroot, wakeup, process_limit, command.
 ---@param service string  "smtp/inet"
 ---@param fields table<string, string|number>
 ---@return boolean changed
 function Instance:set_fields(service, fields)
-  return self:edit_services(M.service_edits("field", selector(service), fields))
+  local edits = value_edits("field", selector(service) .. "/", fields)
+  return edit_service(self, service, edits)
 end
 
 ---Set -o overrides of a service.
@@ -260,7 +286,8 @@ end
 ---@param settings table<string, string|number|boolean>
 ---@return boolean changed
 function Instance:override(service, settings)
-  return self:edit_services(M.service_edits("override", selector(service), settings))
+  local edits = value_edits("override", selector(service) .. "/", settings)
+  return edit_service(self, service, edits)
 end
 
 ---@param service string  "smtp/inet"

@@ -28,7 +28,8 @@ local NAME = "^[%w_-]+%.lua$"
 local function require_trust(host, path, wanted)
   local reason, missing = trust.refusal(trust.view(host.core), path, wanted)
   if reason and not missing then
-    errors.throw("untrusted", path .. " is not loaded: " .. reason)
+    local is_itself = reason:sub(1, #path + 1) == path .. " "
+    errors.throw("untrusted", path .. " is not loaded: " .. (is_itself and "it" .. reason:sub(#path + 1) or reason))
   end
   return not reason
 end
@@ -37,8 +38,9 @@ end
 ---@param host postmulti.Host
 ---@param name string  "hooks.d"
 ---@return postmulti.SiteFile[]
+---@return string[] others  paths of Lua files that are passed over for their names
 function M.files(host, name)
-  local found, order = {}, {}
+  local found, order, others = {}, {}, {}
   for _, row in ipairs { { host.share_directory, "vendor" }, { host.site_directory, "site" } } do
     local directory = row[1] .. "/" .. name
     if host.core.stat(directory, false) and require_trust(host, directory, "directory") then
@@ -48,6 +50,8 @@ function M.files(host, name)
             order[#order + 1] = entry.name
           end
           found[entry.name] = { name = entry.name, path = directory .. "/" .. entry.name, origin = row[2] }
+        elseif entry.name:find "%.lua$" then
+          others[#others + 1] = directory .. "/" .. entry.name
         end
       end
     end
@@ -62,7 +66,7 @@ function M.files(host, name)
     file.is_off = file.origin == "site" and stat.size == 0 or nil
     order[index] = file
   end
-  return order
+  return order, others
 end
 
 ---How code of the site starts children: within the host's lock, and for no longer than the code itself may take.
@@ -94,7 +98,7 @@ function M.load(host, path, limit)
   local text = errors.check(host.core.read_file(path))
   local chunk, problem = load(text:gsub("^#[^\n]*", "", 1), "@" .. path, "t", sandbox.new(shell(host)))
   if not chunk then
-    errors.throw("untrusted", problem --[[@as string]])
+    errors.throw("untrusted", M.place(path, problem))
   end
   local ok, result, expired = guard.call(host.core, limit, "loading " .. path, chunk)
   if expired then
@@ -139,6 +143,7 @@ local CONFIG = {
   hook_time_limit = "number", lock_timeout = "number",
 }
 
+local PLACE = { name = "string", group = "string", all = "boolean" }
 local DIRECTORIES = { config_directory = "string", queue_directory = "string", data_directory = "string" }
 
 local function keys(set)
@@ -168,6 +173,52 @@ local function require_fields(path, value, known, what)
 end
 M.require_fields = require_fields
 
+-- What an instance is itself: config.lua cannot say it for all.
+local OWN = {
+  "multi_instance_name", "multi_instance_group", "multi_instance_enable", "config_directory", "queue_directory",
+  "data_directory",
+}
+
+---Refuse what create would refuse: names, values, edits.
+---@param host postmulti.Host
+---@param path string
+---@param config postmulti.Config
+local function require_values(host, path, config)
+  local function refuse(field, reason)
+    local text = tostring(reason):gsub("^bad argument #%d+ to '[%w_.]+' ", "")
+    errors.raise("untrusted", "%s: %s: %s", path, field, text)
+  end
+  for name, value in pairs(config.settings or {}) do
+    if type(name) ~= "string" or type(value) == "table" or type(value) == "function" then
+      refuse("settings", ("%s = %s is no setting"):format(name, type(value) == "string" and value or type(value)))
+    end
+    for _, own in ipairs(OWN) do
+      if name == own then
+        refuse("settings", name .. " is different for each instance")
+      end
+    end
+    local text, reason = host.core.edit_main("", { { "set", name, tostring(value) } }, path)
+    if not text then
+      refuse("settings", reason)
+    end
+  end
+  local names = require "postmulti.names"
+  for parameter, template in pairs(config.directories or {}) do
+    local ok, problem = pcall(names.directory, parameter, (template:gsub("{name}", "postfix-x")))
+    if not ok then
+      refuse("directories", problem)
+    end
+  end
+  local ok, problem = pcall(host.core.edit_master, "", config.services or {}, path)
+  if not ok then
+    refuse("services", problem)
+  end
+  ok, problem = pcall(names.group_name, config.group or "-")
+  if not ok then
+    refuse("group", problem)
+  end
+end
+
 ---The site's defaults; an empty table when it has none.
 ---@param host postmulti.Host
 ---@return postmulti.Config
@@ -179,6 +230,8 @@ function M.config(host)
   local config = M.load(host, path, M.LIMIT)
   require_fields(path, config, CONFIG, "setting of config.lua")
   require_fields(path, config.directories or {}, DIRECTORIES, "directory of an instance")
+  require_fields(path, config.place or {}, PLACE, "field of a place")
+  require_values(host, path, config)
   for name, limit in pairs { hook_time_limit = config.hook_time_limit, lock_timeout = config.lock_timeout } do
     if not (limit >= 0 and limit < math.huge) or name == "hook_time_limit" and limit == 0 then
       errors.raise("untrusted", "%s: %s must be a number of seconds", path, name)

@@ -96,8 +96,8 @@ describe("a hook that hangs #system", function()
 
   it("is stopped with the programs that it waits for", function()
     for _, step in ipairs { "child", "execute", "popen", "deaf child" } do
-      assert.equal("postmulti: fatal: create of postfix-h is undone, as a hook failed: /etc/postmulti/hooks.d/10-x.lua: "
-        .. "after_create took longer than 1 s, and was stopped\n", r[step].text)
+      assert.equal("postmulti: fatal: create of postfix-h is undone, as a hook failed: "
+        .. "/etc/postmulti/hooks.d/10-x.lua: after_create took longer than 1 s, and was stopped\n", r[step].text)
       assert.equal(4, r[step].status)
     end
     assert.same({ text = "", status = 1 }, r.children)
@@ -109,5 +109,41 @@ describe("a hook that hangs #system", function()
       .. "stopped[^\n]*\n$", r.pattern.text)
     assert.matches("a command was interrupted[^\n]*\n%-[^\n]*\npostfix%-i [^\n]*\n"
       .. "ls: cannot access '/etc/postfix%-h'", r.undone.text)
+  end)
+end)
+
+describe("code of the site that is not loaded #system", function()
+  local r
+
+  setup(function()
+    r = play {
+      { "prepare", "postmulti -e init; postmulti -e create -I postfix-a; mkdir -p /etc/postmulti/hooks.d; "
+        .. "echo 'return {' >/etc/postmulti/config.lua" },
+      { "listed", "postmulti -l && postmulti -x true && postmulti --no-hooks -i a -e enable && "
+        .. "postmulti --no-hooks -p status" },
+      { "refused", "postmulti -i a -e enable; postmulti --no-hooks -e create -I postfix-b" },
+      { "hook", "rm /etc/postmulti/config.lua; echo 'return {}' >/etc/postmulti/hooks.d/10-x.lua; "
+        .. "chown nobody /etc/postmulti/hooks.d/10-x.lua; postmulti -p start" },
+      { "binary", "cd /etc/postmulti/hooks.d; rm 10-x.lua; printf '\\33Lua' >20-x.lua; postmulti -i a -e disable; "
+        .. "rm 20-x.lua" },
+      { "names", "cd /etc/postmulti/hooks.d; touch '10 x.lua' README x.lua~; postmulti --list-hooks" },
+    }
+  end)
+
+  it("does not matter where nothing of it is wanted", function()
+    assert.matches("^%-[^\n]*\npostfix%-a[^\n]*\n", r.listed.text)
+    assert.not_matches("config.lua", r.listed.text)
+    assert.equal(2, select(2, r.refused.text:gsub("fatal: /etc/postmulti/config.lua:2: unexpected symbol", "")))
+  end)
+
+  it("is told once, with its path", function()
+    assert.same({ status = 1, text = "postmulti: fatal: /etc/postmulti/hooks.d/10-x.lua is not loaded: "
+      .. "it belongs to user 65534, not to root\n" }, r.hook)
+    assert.matches("^postmulti: fatal: /etc/postmulti/hooks.d/20%-x.lua: attempt to load a binary chunk", r.binary.text)
+  end)
+
+  it("for its name alone is shown by --list-hooks", function()
+    assert.same({ status = 0, text = "postmulti: warning: /etc/postmulti/hooks.d/10 x.lua: no hook, for its name; "
+      .. "use letters, digits, '_' and '-' before .lua\n" }, r.names)
   end)
 end)
