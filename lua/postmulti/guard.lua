@@ -12,6 +12,7 @@ local LEAST_GRACE = 5    -- seconds beyond the limit, before the program ends
 
 local deadline           -- of the code that runs now, nil: none
 local deadline_is_over = false
+local is_seeded = false
 local held = 0           -- above 0: what runs now must come to its end
 local last               -- when the program must end, and what it says then: { core, at, text }
 
@@ -102,6 +103,11 @@ function M.uninterrupted(core, func, ...)
   return table.unpack(result, 2, result.n)
 end
 
+---The code that runs has chosen what random numbers come.
+function M.seeded()
+  is_seeded = true
+end
+
 ---Working directory, umask, environment, locale, default files.
 local function take_picture(core)
   local picture = {
@@ -118,6 +124,10 @@ end
 
 local function put_back(core, picture)
   local stdlib = require "posix.stdlib"
+  if is_seeded then
+    is_seeded = false
+    math.randomseed()
+  end
   core.umask(picture.umask)
   if picture.directory and core.working_directory() ~= picture.directory then
     require("posix.unistd").chdir(picture.directory)

@@ -197,10 +197,15 @@ end
 ---before_*: the first that fails vetoes. Those that ran take part in the transaction: it undoes them.
 ---@param event postmulti.Event
 ---@param transaction postmulti.Transaction|nil
-function Hooks:before(event, transaction)
+---@param renew function|nil  called after each: what it may have changed of the event is looked at
+function Hooks:before(event, transaction, renew)
   for _, hook in ipairs(self.list) do
     if hook.functions["before_" .. event.action] then
       local ok, reason = self:call(hook, "before", event)
+      if ok and renew then
+        ok, reason = pcall(renew)
+        reason = not ok and site.place(hook.path, reason) or nil
+      end
       if not ok then
         throw("vetoed", event, "%s of %s is vetoed: %s", reason)
       end

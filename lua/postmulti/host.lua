@@ -28,6 +28,22 @@ local MANY = 32 -- instances that are worth the trouble of reading ahead
 
 local function ignore() end
 
+-- What open takes, and of which type.
+M.options = {
+  config_directory = "string", report = "function", log = "function", lock_timeout = "number", verbose = "boolean",
+  dry_run = "boolean", hooks = "boolean", site_directory = "string", share_directory = "string", config = "table",
+  core = "table",
+}
+
+---Refuse fields that a function does not know. Most calls have none, and then the module is not needed.
+---@param what string  see postmulti.arguments
+---@param args table|nil
+local function check_arguments(what, args)
+  if args ~= nil and (type(args) ~= "table" or next(args, #args > 0 and #args or nil) ~= nil) then
+    require("postmulti.arguments").check(what, args)
+  end
+end
+
 -- Where there are no hooks their module is not loaded.
 local NO_HOOKS = {
   list = {}, files = {}, others = {},
@@ -54,6 +70,11 @@ local NO_HOOKS = {
 ---@return postmulti.Host
 function M.open(options)
   options = options or {}
+  for name, value in pairs(options) do
+    if type(value) ~= M.options[name] then
+      require("postmulti.arguments").check("open", options)
+    end
+  end
   local core = options.core or require "postmulti.core"
   local self = setmetatable({
     core = core,
@@ -227,6 +248,7 @@ end
 ---@param filter postmulti.Filter?
 ---@return fun(): postmulti.Instance|nil
 function Host:instances(filter)
+  check_arguments("instances", filter)
   filter = filter or {}
   local list = selection.select(self:load(), filter)
   local index = 0
@@ -316,6 +338,17 @@ local function apply_config(host, new)
   end
 end
 
+---In a dry run: which hooks would be called.
+---@param action string
+---@package
+function Host:tell_hooks(action)
+  for _, hook in ipairs(self:load_hooks().list) do
+    if hook.functions["before_" .. action] or hook.functions["after_" .. action] then
+      self.report("info", ("would call the hook %s"):format(hook.path), true)
+    end
+  end
+end
+
 ---One action with its hooks.
 ---@package
 function Host:perform(transaction, command, args)
@@ -324,17 +357,18 @@ function Host:perform(transaction, command, args)
   if with:any(name) or name == "create" then
     event.instance = subject(self, command, event.args)
   end
-  local plan = event.instance
-  local is_new = name == "create" and not self.core.stat(plan.config_directory .. "/main.cf")
   if self.dry_run then
-    for _, hook in ipairs(with.list) do
-      if with:any(name) then
-        self.report("info", ("would call the hook %s"):format(hook.path), true)
-      end
-    end
+    self:tell_hooks(name)
   elseif with:any(name) then
-    with:before(event, transaction)
+    with:before(event, transaction, function()
+      local complaint = require("postmulti.arguments").complaint(name, event.args)
+      if complaint then
+        errors.throw("usage", complaint)
+      end
+      event.instance = subject(self, command, event.args)
+    end)
   end
+  local is_new = name == "create" and not self.core.stat(event.instance.config_directory .. "/main.cf")
   local result = command.run(self, transaction, event.args)
   event.changed = result ~= false
   if command.plan then
@@ -400,6 +434,7 @@ end
 ---@return postmulti.Exit
 ---@package
 function Host:spawn(argv, delta, command)
+  check_arguments("run", command)
   local transaction, holder = self.current, nil
   -- A signal or a time limit may leave this function anywhere.
   local _ <close> = setmetatable({}, { __close = function()
@@ -471,6 +506,7 @@ end
 ---@param args { wrapper: string? }?  default: the stock command's
 ---@return boolean changed
 function Host:init(args)
+  check_arguments("init", args)
   return self:act("init", args or {})
 end
 
@@ -493,6 +529,9 @@ end
 ---@param args postmulti.CreateArgs
 ---@return postmulti.Instance
 function Host:create(args)
+  args = args or {}
+  check_arguments("create", args)
+  check_arguments("place", args.place)
   local config = self.config
   args = copy(args)
   args.place = args.place and next(args.place) and args.place or place_of_config(self)
@@ -510,6 +549,9 @@ end
 ---@param args postmulti.CreateArgs  no queue_directory and data_directory: main.cf has them
 ---@return postmulti.Instance
 function Host:import(args)
+  args = args or {}
+  check_arguments("import", args)
+  check_arguments("place", args.place)
   args = copy(args)
   args.place = args.place and next(args.place) and args.place or place_of_config(self)
   return self:act("import", args)
@@ -537,6 +579,7 @@ end
 ---@param options { mode: integer? }?  of a new file, default 0644
 ---@return boolean changed
 function Host:write_file(path, text, options)
+  check_arguments("write_file", options)
   return self:transaction(function(transaction)
     return transaction:put_file(path, text, options and options.mode)
   end, true)
@@ -555,6 +598,7 @@ end
 ---@param path string
 ---@param options { mode: integer? }?  default 0755
 function Host:make_directory(path, options)
+  check_arguments("make_directory", options)
   self:transaction(function(transaction)
     require("postmulti.command.entry").make_directories(self, transaction, { { path, options and options.mode } })
   end)

@@ -145,6 +145,9 @@ end
 ---@param options { expand: boolean? }?  expand = false: as it is written
 ---@return string|nil value  nil: no such parameter
 function Instance:get(name, options)
+  if options then
+    require("postmulti.arguments").check("get", options)
+  end
   local expand = not options or options.expand ~= false
   local value, reason, kind = parameters.get(self.host.core, self.config_directory, name, { expand = expand },
     self.host.defaults)
@@ -358,6 +361,8 @@ end
 ---@param args { name: string?, group: string? }
 ---@return boolean changed
 function Instance:assign(args)
+  args = args or {}
+  require("postmulti.arguments").check("assign", args)
   return self.host:act("assign", { instance = self, name = args.name, group = args.group })
 end
 
@@ -390,6 +395,9 @@ function Instance:postfix(command)
   local host = self.host
   local operands = table.move(command, 1, #command, 1, {})
   local hooks = host:load_hooks()
+  if host.dry_run then
+    host:tell_hooks "postfix"
+  end
   local event = not host.dry_run and hooks:any "postfix" and hooks:event("postfix", self, command)
   if event then
     event.command = operands

@@ -408,3 +408,43 @@ describe("running", function()
     assert.is_nil(fake.environment.queue_directory)
   end)
 end)
+
+describe("a field that no function knows", function()
+  local host = open(new_fake())
+  local out = host:instance "out"
+  for wanted, call in pairs {
+    ["open: there is no field 'dryrun'; did you mean dry_run?"] = function() postmulti.open { dryrun = true } end,
+    ["open: lock_timeout must be a number, not a string"] = function() postmulti.open { lock_timeout = "5" } end,
+    ["create: there is no field 'gruop'; did you mean group?"] = function()
+      host:create { name = "postfix-x", gruop = "g" }
+    end,
+    ["create: name must be a string, not a number"] = function() host:create { name = 5 } end,
+    ["create: a table is wanted, not a string"] = function() host:create "postfix-x" end,
+    ["place: there is no field 'nam'; did you mean name?"] = function()
+      host:create { name = "postfix-x", place = { nam = "out" } }
+    end,
+    ["import: there is no field 'queue_directory'"] = function()
+      host:import { config_directory = "/etc/x", queue_directory = "/q" }
+    end,
+    ["instances: there is no field 'runing'; did you mean running?"] = function() host:instances { runing = true } end,
+    ["instances: enabled must be a boolean, not a string"] = function() host:instances { enabled = "yes" } end,
+    ["assign: there is no field 'nmae'; did you mean name?"] = function() out:assign { nmae = "postfix-y" } end,
+    ["run: there is no field 'timelimit'; did you mean time_limit?"] = function() out:run { "true", timelimit = 1 } end,
+    ["run: capture must be a boolean, not a string"] = function() host:run { "true", capture = "yes" } end,
+    ["get: there is no field 'expanded'; did you mean expand?"] = function() out:get("x", { expanded = true }) end,
+    ["write_file: there is no field 'perm'"] = function() host:write_file("/x", "", { perm = 1 }) end,
+    ["make_directory: there is no field 'mod'; did you mean mode?"] = function()
+      host:make_directory("/x", { mod = 1 })
+    end,
+  } do
+    it("is told where it was written: " .. wanted, function()
+      local line = debug.getinfo(call, "S").linedefined
+      local ok, problem = pcall(call)
+      assert.is_false(ok)
+      assert.equal("string", type(problem))
+      local at, text = problem:match "host_spec.lua:(%d+): (.*)$"
+      assert.equal(wanted, text, problem)
+      assert.is_true(tonumber(at) - line <= 1)
+    end)
+  end
+end)
