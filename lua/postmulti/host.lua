@@ -19,6 +19,7 @@ local selection = require "postmulti.selection"
 ---@field config postmulti.Config   what config.lua says
 ---@field dry_run boolean           nothing is changed, what would be done is reported
 ---@field private table postmulti.Instance[]|nil
+---@field private known table<string, postmulti.Instance>  by directory: the objects that were handed out
 local Host = {}
 Host.__index = Host
 
@@ -98,6 +99,7 @@ function M.open(options)
   end
   self.defaults = evaluation.defaults(core)
   self.remarked = {}
+  self.known = {}
   self:reload()
   return self
 end
@@ -122,10 +124,8 @@ function Host:reload()
     errors.raise("damaged", "%s", remarks)
   end
   self.parameters = values
-  self.directories = values.secondaries
-  self.primary = instance.primary(self)
-  self.table = nil
-  self.claims = nil
+  self:forget(values.secondaries)
+  self.primary = self:identify(instance.primary(self))
   self:remark(remarks)
 end
 
@@ -133,12 +133,10 @@ end
 ---@param directories string[]  the secondaries
 ---@package
 function Host:forget(directories)
-  local known = self.identities or {}
-  known[self.config_directory] = known[self.config_directory] or self.primary
-  for _, one in ipairs(self.table or {}) do
-    known[one.config_directory] = one
+  for _, one in ipairs(self.table or { self.primary }) do
+    self.known[one.config_directory] = one
   end
-  self.identities, self.table, self.claims, self.directories = known, nil, nil, directories
+  self.table, self.claims, self.directories = nil, nil, directories
 end
 
 ---Read everything again; the objects that scripts hold stay what they are, with new fields.
@@ -151,22 +149,23 @@ function Host:refresh(directories)
   self:load()
 end
 
----Have the objects that were known before stand for the instances that were read now.
+---The object that stands for an instance: the one that was known before, if any, with the fields that were read now. So
+---what a script holds stays true.
+---@param fresh postmulti.Instance
+---@return postmulti.Instance
 ---@private
-function Host:identify()
-  for index, fresh in ipairs(self.table) do
-    local old = self.identities[fresh.config_directory]
-    if old and old ~= fresh then
-      for name in pairs(old) do
-        old[name] = nil
-      end
-      for name, value in pairs(fresh) do
-        old[name] = value
-      end
-      self.table[index] = old
-    end
+function Host:identify(fresh)
+  local old = self.known[fresh.config_directory]
+  if not old or old == fresh then
+    return fresh
   end
-  self.primary, self.identities = self.table[1], nil
+  for name in pairs(old) do
+    old[name] = nil
+  end
+  for name, value in pairs(fresh) do
+    old[name] = value
+  end
+  return old
 end
 
 ---Claim the directories that all instances share, and find out that they exist.
@@ -223,10 +222,12 @@ function Host:load()
     self:reload()
     return self:load()
   end
-  self.table = list
-  if self.identities then
-    self:identify()
+  if next(self.known) then
+    for index, one in ipairs(list) do
+      list[index] = self:identify(one)
+    end
   end
+  self.table = list
   return list
 end
 
@@ -270,6 +271,9 @@ end
 ---@param name string
 ---@return postmulti.Instance
 function Host:instance(name)
+  if type(name) ~= "string" then
+    require("postmulti.arguments").misuse(("instance: a name is wanted, not a %s"):format(type(name)))
+  end
   local found = selection.find(self:load(), name)
   if not found then
     errors.raise("not found", "no instance is called '%s'; postmulti -l lists them", name)
@@ -289,7 +293,12 @@ function Host:transaction(func, is_single)
   if not self.dry_run then
     self:load_hooks()
   end
-  return require("postmulti.transaction").run(self, func, is_single)
+  local ok, result = pcall(require("postmulti.transaction").run, self, func, is_single)
+  if not ok then
+    pcall(self.refresh, self) -- what instances were made to be, they are no more
+    error(result, 0)
+  end
+  return result
 end
 
 ---The hooks, loaded when they are needed first: one that cannot be loaded stops everything that changes something.
@@ -434,6 +443,9 @@ end
 ---@return postmulti.Exit
 ---@package
 function Host:spawn(argv, delta, command)
+  if not argv[1] then
+    require("postmulti.arguments").misuse "run: a list is wanted, with a program first"
+  end
   check_arguments("run", command)
   local transaction, holder = self.current, nil
   -- A signal or a time limit may leave this function anywhere.
@@ -448,8 +460,11 @@ function Host:spawn(argv, delta, command)
   end
   for _, more in ipairs { child_environment(self, holder), command.environment or {} } do
     for name, value in pairs(more) do
-      delta[name] = value
+      delta[name] = type(value) == "number" and tostring(value) or value
     end
+  end
+  for index, word in ipairs(argv) do
+    argv[index] = type(word) == "number" and tostring(word) or word
   end
   local stream = command.capture and "capture" or "inherit"
   local result = table.pack(self.core.run(argv, {
@@ -602,6 +617,10 @@ function Host:make_directory(path, options)
   self:transaction(function(transaction)
     require("postmulti.command.entry").make_directories(self, transaction, { { path, options and options.mode } })
   end)
+end
+
+function Host:__tostring()
+  return "host " .. self.config_directory
 end
 
 M.methods = Host

@@ -29,6 +29,9 @@ local M = {}
 ---@param values table<string, string|number|boolean>
 ---@return table[]
 local function value_edits(operation, prefix, values)
+  if type(values) ~= "table" then
+    error(("a table of settings is wanted, not a %s"):format(type(values)), 3)
+  end
   local edits = {}
   for name, value in pairs(values) do
     local kind = type(value)
@@ -45,6 +48,12 @@ local function value_edits(operation, prefix, values)
   return edits
 end
 
+-- Parameters that are fields of the object: when one was edited, the instances are read again.
+local IDENTITY = {
+  multi_instance_name = true, multi_instance_group = true, multi_instance_enable = true, queue_directory = true,
+  data_directory = true,
+}
+
 ---The edit of a file. What is refused is the file, where it cannot even be read, and the request otherwise.
 ---@param self postmulti.Instance
 ---@param name "main.cf"|"master.cf"
@@ -56,7 +65,7 @@ local function edit_file(self, name, edits)
   if name == "master.cf" then
     change, parse = core.edit_master, core.parse_master
   end
-  return self.host:transaction(function(transaction)
+  local changed = self.host:transaction(function(transaction)
     return transaction:edit_file(path, function(text)
       local new, more = change(text, edits, path)
       if not new then
@@ -66,6 +75,13 @@ local function edit_file(self, name, edits)
       return new, more
     end)
   end, true)
+  for _, one in ipairs(changed and name == "main.cf" and edits or {}) do
+    if IDENTITY[one[2]] then
+      self.host:refresh(self.host.directories)
+      break
+    end
+  end
+  return changed
 end
 
 ---The primary instance. Without secondaries it counts as enabled, whatever its main.cf says.
@@ -145,6 +161,9 @@ end
 ---@param options { expand: boolean? }?  expand = false: as it is written
 ---@return string|nil value  nil: no such parameter
 function Instance:get(name, options)
+  if type(name) ~= "string" then
+    require("postmulti.arguments").misuse(("get: the name of a parameter is wanted, not a %s"):format(type(name)))
+  end
   if options then
     require("postmulti.arguments").check("get", options)
   end
@@ -416,6 +435,31 @@ function Instance:postfix(command)
   end
   return exit
 end
+
+function Instance:__tostring()
+  return self:label()
+end
+
+-- What an instance has at the most; a field that it never has is a slip of the pen.
+local FIELDS = {
+  host = true, config_directory = true, name = true, group = true, enabled = true, queue_directory = true,
+  data_directory = true, is_primary = true, is_readable = true, damage = true,
+}
+
+setmetatable(Instance, { __index = function(_, name)
+  if not FIELDS[name] and type(name) == "string" and name:sub(1, 2) ~= "__" then
+    local known = {}
+    for one in pairs(FIELDS) do
+      known[#known + 1] = one
+    end
+    for one in pairs(Instance) do
+      known[#known + 1] = one
+    end
+    table.sort(known)
+    require("postmulti.arguments").misuse(("an instance has no field '%s'%s"):format(name,
+      require("postmulti.nearest").hint(name, known)))
+  end
+end })
 
 M.methods = Instance
 

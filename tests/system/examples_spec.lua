@@ -230,7 +230,7 @@ describe("example hooks #system", function()
 
   it("are stopped after their time, and refused when others could have written them", function()
     assert.matches("before_enable took longer than 1 s, and was stopped", r.loop.text)
-    assert.matches("20%-x.lua belongs to user 65534, not to root", r.nobody.text)
+    assert.matches("20%-x.lua is not loaded: it belongs to user 65534, not to root", r.nobody.text)
     assert.matches("/etc/postmulti can be written by others than its owner %(mode 0777%)", r.writable.text)
     assert.same({ 1, 1, 1, 0 },
       { r.loop.status, r.nobody.status, r.writable.status, r["switched off"].status })

@@ -409,6 +409,62 @@ describe("running", function()
   end)
 end)
 
+describe("the object of an instance", function()
+  it("stays true, whoever changes the instance", function()
+    local fake = new_fake()
+    local host = open(fake)
+    local primary, out = host.primary, host:instance "out"
+    local new = host:create { name = "postfix-x" }
+    out:assign { name = "postfix-y", group = "g" }
+    out:enable()
+    assert.same({ "postfix-y", "g", true }, { out.name, out.group, out.enabled })
+    new:set { multi_instance_group = "h", queue_directory = "/q" }
+    assert.same({ "h", "/q" }, { new.group, new.queue_directory })
+    new:unset "multi_instance_group"
+    assert.is_nil(new.group)
+    primary:set { multi_instance_group = "p" }
+    assert.equal("p", primary.group)
+    fake.files["/etc/postfix-x/main.cf"] = fake.files["/etc/postfix-x/main.cf"] .. "multi_instance_enable = yes\n"
+    host:reload()
+    assert.equal(new, host:instance "x")
+    assert.is_true(new.enabled)
+    assert.equal(primary, host.primary)
+    assert.equal(out, host:instance "y")
+  end)
+
+  it("is what it was when a transaction is undone", function()
+    local host = open(new_fake())
+    local late
+    assert.is_false(pcall(host.transaction, host, function()
+      late = host:instance "out"
+      late:enable()
+      late:assign { group = "g" }
+      assert.same({ true, "g" }, { late.enabled, late.group })
+      error "no"
+    end))
+    assert.same({ false, "mta" }, { late.enabled, late.group })
+    assert.equal(late, host:instance "out")
+    late:enable()
+    assert.is_true(late.enabled)
+  end)
+
+  it("prints as its label", function()
+    local host = open(new_fake())
+    assert.same({ "host /etc/postfix", "/etc/postfix", "postfix-out" },
+      { tostring(host), tostring(host.primary), tostring(host:instance "out") })
+  end)
+end)
+
+describe("numbers", function()
+  it("may be arguments and values of the environment", function()
+    local fake = new_fake()
+    local host = open(fake)
+    host:run { "kill", 5, -1.5, environment = { N = 7 } }
+    assert.matches("^run kill 5 %-1.5$", fake.calls[#fake.calls])
+    assert.equal("7", fake.environment.N)
+  end)
+end)
+
 describe("a field that no function knows", function()
   local host = open(new_fake())
   local out = host:instance "out"
@@ -431,6 +487,12 @@ describe("a field that no function knows", function()
     ["assign: there is no field 'nmae'; did you mean name?"] = function() out:assign { nmae = "postfix-y" } end,
     ["run: there is no field 'timelimit'; did you mean time_limit?"] = function() out:run { "true", timelimit = 1 } end,
     ["run: capture must be a boolean, not a string"] = function() host:run { "true", capture = "yes" } end,
+    ["run: a list is wanted, with a program first"] = function() out:run { capture = true } end,
+    ["get: the name of a parameter is wanted, not a nil"] = function() out:get() end,
+    ["a table of settings is wanted, not a string"] = function() out:set "x = y" end,
+    ["instance: a name is wanted, not a nil"] = function() host:instance() end,
+    ["an instance has no field 'nmae'; did you mean name?"] = function() print(out.nmae) end,
+    ["an instance has no field 'enabel'; did you mean enable?"] = function() out:enabel() end,
     ["get: there is no field 'expanded'; did you mean expand?"] = function() out:get("x", { expanded = true }) end,
     ["write_file: there is no field 'perm'"] = function() host:write_file("/x", "", { perm = 1 }) end,
     ["make_directory: there is no field 'mod'; did you mean mode?"] = function()

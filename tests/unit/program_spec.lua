@@ -120,6 +120,11 @@ describe("postmulti-lua", function()
       assert.matches("error object is a table value", select(3, run { "-e", "error{message={}}" }))
     end)
 
+    it("that have a traceback get no other", function()
+      local _, _, err = run { "-e", "local ok, e = xpcall(function() error 'oops' end, debug.traceback) error(e, 0)" }
+      assert.equal(1, select(2, err:gsub("stack traceback:", "")))
+    end)
+
     it("that are objects get one line", function()
       local script = write("s.lua", "error(setmetatable({}, { __tostring = function() return 'no\\nway' end }))")
       assert.same({ 1, "", "s.lua: no way\n" }, { run { script } })
