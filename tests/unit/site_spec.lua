@@ -243,4 +243,17 @@ describe("progress", function()
     assert.matches("create: 200/200 i200\n$", text)
     assert.equal("", run(false, {}))
   end)
+
+  it("takes what host:instances gives, and names the instances", function()
+    local _, host = open {}
+    assert.equal("create: 1/2 /etc/postfix\ncreate: 2/2 postfix-out\n", run(false, host():instances()))
+    assert.equal("create: 1/2 7\ncreate: 2/2\n", run(false, { 7, {} }))
+  end)
+
+  it("tells what it wants where it was asked", function()
+    assert.matches("site_spec.lua:%d+: each: a list is wanted, or an iterator, not a nil",
+      select(2, pcall(function() postmulti.each(nil, "x") return 1 end)))
+    assert.matches("site_spec.lua:%d+: progress: a number is wanted, and a title",
+      select(2, pcall(function() postmulti.each({ 1 }) return 1 end)))
+  end)
 end)
