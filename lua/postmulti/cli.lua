@@ -135,20 +135,12 @@ end
 
 ---postmulti -p
 local function postfix(run)
-  local classify = require "postmulti.postfix"
-  local class = classify.class(run.host.parameters, run.operands[1])
-  local plan = classify.plan(selected(run), class, run.operands)
-  require_match(plan)
-  if not run.options.dry_run then
-    run.host:load_hooks()
-  end
-  local ok = true
-  for _, step in ipairs(plan) do
-    ok = for_each(run, { step.instance }, function(instance)
-      return child(run, function(command) return instance:postfix(command) end, step.operands)
-    end) and ok
-  end
-  return ok
+  local o = run.options
+  selected(run) -- names those that cannot be used
+  return (run.host:postfix(run.operands, { group = o.group, name = o.name }, function(_, problem)
+    run.report("fatal", problem.message)
+    run.hook_failed = run.hook_failed or problem.kind == "hook"
+  end))
 end
 
 ---The settings given as operands of create and import.
@@ -211,22 +203,14 @@ end
 
 ---postmulti --list-hooks
 local function list_hooks(run)
-  local rows, shown = {}, {}
-  local hooks = run.host:load_hooks()
-  for _, hook in ipairs(hooks.list) do
-    local words = {}
-    for word in pairs(hook.functions) do
-      words[#words + 1] = word
-    end
-    table.sort(words)
-    shown[hook.path] = table.concat(words, " ")
-  end
-  for _, file in ipairs(hooks.files) do
-    rows[#rows + 1] = ("%-20s %-8s %s: %s\n"):format(file.name, file.origin, file.path,
-      file.is_off and "(switched off)" or shown[file.path])
+  local rows = {}
+  local hooks, others = run.host:list_hooks()
+  for index, hook in ipairs(hooks) do
+    rows[index] = ("%-20s %-8s %s: %s\n"):format(hook.name, hook.origin, hook.path,
+      hook.is_off and "(switched off)" or table.concat(hook.functions, " "))
   end
   errors.check(run.host.core.print(table.concat(rows)))
-  for _, path in ipairs(hooks.others) do
+  for _, path in ipairs(others) do
     run.report("warning", path .. ": no hook, for its name; use letters, digits, '_' and '-' before .lua", true)
   end
   return true

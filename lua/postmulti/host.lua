@@ -493,6 +493,72 @@ function Host:run(command)
   return self:spawn(table.move(command, 1, #command, 1, {}), delta, command)
 end
 
+---Run a postfix(1) command for all instances, or those of a filter, as postmulti -p does: a start command in the order of
+---the table, "check" in its place for those that are disabled; a stop command in reverse; and so on. What cannot be run
+---for one instance is told by REPORT, and the next has its turn.
+---Raises "not found" where no instance has to do with it, "untrusted".
+---@param command postmulti.Command
+---@param filter postmulti.Filter?
+---@param report (fun(instance: postmulti.Instance, problem: postmulti.Error))?  default: the host's own, with a line
+---@return boolean ok  all ended with status 0
+---@return { instance: postmulti.Instance, exit: postmulti.Exit }[] exits  in the order in which they were run
+function Host:postfix(command, filter, report)
+  check_arguments("run", command)
+  local classify = require "postmulti.postfix"
+  local selected = {}
+  for one in self:instances(filter) do
+    selected[#selected + 1] = one
+  end
+  local plan = classify.plan(selected, classify.class(self.parameters, command[1]), command)
+  if #plan == 0 then
+    errors.raise("not found", "no instance matches; postmulti -l lists them all")
+  end
+  if not self.dry_run then
+    self:load_hooks() -- before anything is run
+  end
+  report = report or function(_, problem) self.report("warning", problem.message) end
+  local is_well, exits = true, {}
+  for _, step in ipairs(plan) do
+    local operands = copy(command)
+    for index = 1, math.max(#command, #step.operands) do
+      operands[index] = step.operands[index]
+    end
+    local ok, exit = pcall(step.instance.postfix, step.instance, operands)
+    if not ok then
+      local problem = exit
+      if not errors.is(problem) or problem.kind == "interrupted" then
+        error(problem, 0)
+      end
+      report(step.instance, problem)
+      exit = problem.result
+    end
+    exits[#exits + 1] = exit and { instance = step.instance, exit = exit } or nil
+    is_well = is_well and exit ~= nil and exit.status == 0
+  end
+  return is_well, exits
+end
+
+---The hooks of this host, in the order in which they are called. Raises "untrusted".
+---@return { name: string, path: string, origin: "site"|"vendor", is_off: boolean, functions: string[] }[]
+---@return string[] others  Lua files beside them that are no hooks for their names
+function Host:list_hooks()
+  local hooks, known, rows = self:load_hooks(), {}, {}
+  for _, hook in ipairs(hooks.list) do
+    known[hook.path] = {}
+    for word in pairs(hook.functions) do
+      table.insert(known[hook.path], word)
+    end
+    table.sort(known[hook.path])
+  end
+  for index, file in ipairs(hooks.files) do
+    rows[index] = {
+      name = file.name, path = file.path, origin = file.origin, is_off = file.is_off or false,
+      functions = known[file.path] or {},
+    }
+  end
+  return rows, hooks.others
+end
+
 ---A child is about to be started that is not waited for at once.
 ---@return table<string, string> environment
 ---@package
@@ -588,12 +654,20 @@ function Host:read_file(path)
   return (errors.if_exists(self.core.read_file(path)))
 end
 
+---What is changed may have to be found again from another directory.
+local function require_absolute(what, path)
+  if type(path) ~= "string" or path:sub(1, 1) ~= "/" then
+    require("postmulti.arguments").misuse(("%s: an absolute path is wanted, not %s"):format(what, tostring(path)))
+  end
+end
+
 ---Write a file, whole or not at all; equal text is not written. Within a transaction it is undone with it.
 ---@param path string
 ---@param text string
 ---@param options { mode: integer? }?  of a new file, default 0644
 ---@return boolean changed
 function Host:write_file(path, text, options)
+  require_absolute("write_file", path)
   check_arguments("write_file", options)
   return self:transaction(function(transaction)
     return transaction:put_file(path, text, options and options.mode)
@@ -604,6 +678,7 @@ end
 ---@param path string
 ---@return boolean changed  false: there was none
 function Host:remove_file(path)
+  require_absolute("remove_file", path)
   return self:transaction(function(transaction)
     return transaction:remove_file(path)
   end, true)
@@ -613,6 +688,7 @@ end
 ---@param path string
 ---@param options { mode: integer? }?  default 0755
 function Host:make_directory(path, options)
+  require_absolute("make_directory", path)
   check_arguments("make_directory", options)
   self:transaction(function(transaction)
     require("postmulti.command.entry").make_directories(self, transaction, { { path, options and options.mode } })

@@ -455,6 +455,67 @@ describe("the object of an instance", function()
   end)
 end)
 
+describe("postfix for many", function()
+  local function runs(fake)
+    local found = {}
+    for _, call in ipairs(fake.calls) do
+      found[#found + 1] = call:match "^run .*postfix %-%- (.*)$"
+    end
+    return table.concat(found, ",")
+  end
+
+  it("goes by the kind of the command, as postmulti -p", function()
+    for command, wanted in pairs { start = "start,check", stop = "stop", status = "status,status" } do
+      local fake = new_fake()
+      local ok, exits = open(fake):postfix { command, capture = true }
+      assert.is_true(ok)
+      assert.equal(wanted, runs(fake))
+      assert.equal("/etc/postfix", exits[1].instance.config_directory)
+      assert.equal(0, exits[#exits].exit.status)
+    end
+  end)
+
+  it("takes a filter, and goes on where one fails", function()
+    local fake = new_fake { ["/etc/postfix/main.cf"] = MAIN:gsub("%-out", "-gone /etc/postfix-out") }
+    local host, messages = open(fake)
+    local ok, exits = host:postfix({ "status" }, { match = function(one) return not one.is_primary end })
+    assert.is_false(ok)
+    assert.same({ 1, "postfix-out" }, { #exits, exits[1].instance.name })
+    assert.matches("warning: /etc/postfix%-gone/main.cf: No such file", messages[1])
+    assert.equal("not found", refusal(host.postfix, host, { "stop" }, { name = "out" }).kind)
+  end)
+end)
+
+describe("json", function()
+  for wanted, value in pairs {
+    ['{"a":[1,2.5,"x\\"\\n"],"b":{"c":true},"d":[]}'] = { d = {}, b = { c = true }, a = { 1, 2.5, 'x"\n' } },
+    ['"\\u001B"'] = "\27", ["[[],[]]"] = { {}, {} },
+  } do
+    it("writes " .. wanted, function() assert.equal(wanted, postmulti.json(value)) end)
+  end
+
+  it("refuses what JSON has not got", function()
+    local loop = {}
+    loop[1] = loop
+    for wanted, value in pairs {
+      ["a function"] = print, ["itself"] = loop, ["bounds"] = 0 / 0, ["strings"] = { [{}] = 1 },
+    } do
+      local ok, problem = pcall(postmulti.json, value)
+      assert.is_false(ok)
+      assert.matches(wanted, problem)
+    end
+  end)
+end)
+
+describe("paths of files", function()
+  it("must be absolute", function()
+    local host = open(new_fake())
+    for _, method in ipairs { "write_file", "remove_file", "make_directory" } do
+      assert.matches(method .. ": an absolute path is wanted, not x/y", select(2, pcall(host[method], host, "x/y", "")))
+    end
+  end)
+end)
+
 describe("numbers", function()
   it("may be arguments and values of the environment", function()
     local fake = new_fake()
