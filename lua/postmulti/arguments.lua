@@ -11,7 +11,7 @@ local M = {}
 M.known = {
   open = require("postmulti.host").options,
   instances = {
-    name = "string", group = "string", all = "boolean", enabled = "boolean", damaged = "boolean", running = "boolean",
+    name = "string", group = "string", enabled = "boolean", damaged = "boolean", running = "boolean",
     match = "function",
   },
   place = { name = "string", group = "string", all = "boolean", origin = "string" },

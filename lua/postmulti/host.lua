@@ -118,6 +118,7 @@ function Host:remark(remarks, unlogged)
 end
 
 ---Read the primary again and forget the instances: after this, what other programs changed is seen.
+---Raises "damaged".
 function Host:reload()
   local values, remarks = primary.read(self.core, self.config_directory, self.defaults)
   if not values then
@@ -239,7 +240,9 @@ function Host:is_outdated()
   return values and table.concat(values.secondaries, " ") ~= table.concat(self.directories, " ") or false
 end
 
----@class postmulti.Filter: postmulti.Selector
+---@class postmulti.Filter
+---@field name string?      as with Host:instance
+---@field group string?
 ---@field enabled boolean?
 ---@field damaged boolean?
 ---@field running boolean?
@@ -268,6 +271,7 @@ function Host:instances(filter)
 end
 
 ---The instance that NAME means: name, name without "postfix-", configuration directory, or "-" for the primary.
+---Raises "not found".
 ---@param name string
 ---@return postmulti.Instance
 function Host:instance(name)
@@ -486,6 +490,7 @@ function Host:spawn(argv, delta, command)
 end
 
 ---Run a program that concerns no instance in particular, for the primary.
+---Raises "system".
 ---@param command postmulti.Command
 ---@return postmulti.Exit
 function Host:run(command)
@@ -493,10 +498,10 @@ function Host:run(command)
   return self:spawn(table.move(command, 1, #command, 1, {}), delta, command)
 end
 
----Run a postfix(1) command for all instances, or those of a filter, as postmulti -p does: a start command in the order of
----the table, "check" in its place for those that are disabled; a stop command in reverse; and so on. What cannot be run
----for one instance is told by REPORT, and the next has its turn.
----Raises "not found" where no instance has to do with it, "untrusted".
+---Run a postfix(1) command for all instances, or those of a filter, as postmulti -p does: a start command in the order
+---of the table, "check" in its place for those that are disabled; a stop command in reverse; and so on. What cannot be
+---run for one instance is told by REPORT, and the next has its turn.
+---Raises "not found", "untrusted".
 ---@param command postmulti.Command
 ---@param filter postmulti.Filter?
 ---@param report (fun(instance: postmulti.Instance, problem: postmulti.Error))?  default: the host's own, with a line
@@ -538,7 +543,8 @@ function Host:postfix(command, filter, report)
   return is_well, exits
 end
 
----The hooks of this host, in the order in which they are called. Raises "untrusted".
+---The hooks of this host, in the order in which they are called.
+---Raises "untrusted".
 ---@return { name: string, path: string, origin: "site"|"vendor", is_off: boolean, functions: string[] }[]
 ---@return string[] others  Lua files beside them that are no hooks for their names
 function Host:list_hooks()
@@ -607,6 +613,7 @@ end
 ---@field place postmulti.Selector?  before which instance; default: at the end
 
 ---Create an instance and enter it.
+---Raises "usage", "conflict", "refused", "not found".
 ---@param args postmulti.CreateArgs
 ---@return postmulti.Instance
 function Host:create(args)
@@ -627,6 +634,7 @@ function Host:create(args)
 end
 
 ---Enter an instance whose main.cf and master.cf exist.
+---Raises "usage", "conflict", "refused", "not found", "damaged".
 ---@param args postmulti.CreateArgs  no queue_directory and data_directory: main.cf has them
 ---@return postmulti.Instance
 function Host:import(args)
@@ -641,6 +649,7 @@ end
 -- Files -----------------------------------------------------------------------
 
 ---Is there anything of that name?
+---Raises "system".
 ---@param path string
 ---@return boolean
 function Host:exists(path)
@@ -648,6 +657,7 @@ function Host:exists(path)
 end
 
 ---Read a whole file.
+---Raises "system".
 ---@param path string
 ---@return string|nil text  nil: there is none
 function Host:read_file(path)
@@ -662,6 +672,7 @@ local function require_absolute(what, path)
 end
 
 ---Write a file, whole or not at all; equal text is not written. Within a transaction it is undone with it.
+---Raises "system".
 ---@param path string
 ---@param text string
 ---@param options { mode: integer? }?  of a new file, default 0644
@@ -675,6 +686,7 @@ function Host:write_file(path, text, options)
 end
 
 ---Remove a file. Within a transaction it is undone with it, as long as the program runs.
+---Raises "system".
 ---@param path string
 ---@return boolean changed  false: there was none
 function Host:remove_file(path)
@@ -685,6 +697,7 @@ function Host:remove_file(path)
 end
 
 ---Make a directory, with what is above it. Within a transaction it is undone with it, as long as it is empty.
+---Raises "system".
 ---@param path string
 ---@param options { mode: integer? }?  default 0755
 function Host:make_directory(path, options)

@@ -148,6 +148,7 @@ function Instance:label()
 end
 
 ---Raise unless the instance can be used.
+---Raises "damaged".
 function Instance:check()
   if self.damage then
     errors.throw("damaged", self.damage, { instance = self.config_directory })
@@ -157,6 +158,7 @@ end
 -- Parameters ------------------------------------------------------------------
 
 ---The value of a parameter, expanded; the built-in default where main.cf does not set it.
+---Raises "damaged".
 ---@param name string
 ---@param options { expand: boolean? }?  expand = false: as it is written
 ---@return string|nil value  nil: no such parameter
@@ -177,6 +179,7 @@ function Instance:get(name, options)
 end
 
 ---What main.cf sets, as it is written there.
+---Raises "damaged".
 ---@return table<string, string>
 function Instance:settings()
   local values, reason = self.host.core.read_parameters(self.config_directory .. "/main.cf")
@@ -187,6 +190,7 @@ function Instance:settings()
 end
 
 ---Copy a file into the configuration directory. Within a transaction it is undone with it.
+---Raises "system".
 ---@param source string  path
 ---@param name string    of the copy
 ---@return boolean changed
@@ -198,6 +202,7 @@ function Instance:copy_file(source, name)
 end
 
 ---Edit main.cf as postconf(1) -e, -X or -# would. Within a transaction it is undone with it.
+---Raises "usage", "damaged".
 ---@param edits table[]  see postmulti.core.edit_main
 ---@return boolean changed
 function Instance:edit(edits)
@@ -205,6 +210,7 @@ function Instance:edit(edits)
 end
 
 ---Set parameters in main.cf.
+---Raises "usage", "damaged".
 ---@param settings table<string, string|number|boolean>  true and false are written as yes and no
 ---@return boolean changed
 function Instance:set(settings)
@@ -213,6 +219,7 @@ function Instance:set(settings)
 end
 
 ---Remove parameters from main.cf, so that their defaults count again.
+---Raises "usage", "damaged".
 ---@param ... string
 ---@return boolean changed
 function Instance:unset(...)
@@ -224,6 +231,7 @@ function Instance:unset(...)
 end
 
 ---The services of master.cf, in file order.
+---Raises "damaged".
 ---@return postmulti.Service[]
 function Instance:services()
   local path = self.config_directory .. "/master.cf"
@@ -236,6 +244,7 @@ function Instance:services()
 end
 
 ---Edit master.cf as postconf(1) -M, -F and -P would. Within a transaction it is undone with it.
+---Raises "usage", "damaged".
 ---@param edits table[]  see postmulti.core.edit_master
 ---@return boolean changed
 function Instance:edit_services(edits)
@@ -251,6 +260,7 @@ local function selector(service)
 end
 
 ---The services of master.cf that SERVICE means.
+---Raises "usage", "damaged".
 ---@param service string  "smtp/inet"
 ---@return postmulti.Service|nil
 function Instance:service(service)
@@ -263,6 +273,7 @@ function Instance:service(service)
 end
 
 ---Add a service to master.cf, or replace it: one line as postconf(1) -M shows it.
+---Raises "usage", "damaged".
 ---@param line string  "smtp inet n - y - - smtpd"
 ---@return boolean changed
 function Instance:set_service(line)
@@ -273,12 +284,14 @@ function Instance:set_service(line)
   return self:edit_services { { "service", name .. "/" .. kind, line } }
 end
 
+---Raises "usage", "damaged".
 ---@param service string  "smtp/inet"
 ---@return boolean changed
 function Instance:remove_service(service)
   return self:edit_services { { "remove-service", selector(service) } }
 end
 
+---Raises "usage", "damaged".
 ---@param service string  "smtp/inet"
 ---@return boolean changed
 function Instance:comment_service(service)
@@ -295,6 +308,7 @@ local function edit_service(self, service, edits)
 end
 
 ---Change columns of a service: private, unprivileged, chroot, wakeup, process_limit, command.
+---Raises "usage", "not found", "damaged".
 ---@param service string  "smtp/inet"
 ---@param fields table<string, string|number>
 ---@return boolean changed
@@ -304,6 +318,7 @@ function Instance:set_fields(service, fields)
 end
 
 ---Set -o overrides of a service.
+---Raises "usage", "not found", "damaged".
 ---@param service string  "smtp/inet"
 ---@param settings table<string, string|number|boolean>
 ---@return boolean changed
@@ -312,6 +327,7 @@ function Instance:override(service, settings)
   return edit_service(self, service, edits)
 end
 
+---Raises "usage", "damaged".
 ---@param service string  "smtp/inet"
 ---@param ... string  names of parameters
 ---@return boolean changed
@@ -326,6 +342,7 @@ end
 -- State -----------------------------------------------------------------------
 
 ---How many messages there are in each queue, as files; of a queue that cannot be read, its reason is raised.
+---Raises "damaged", "system".
 ---@return table<string, integer>  maildrop, incoming, active, deferred, hold, corrupt, and total
 function Instance:queue_counts()
   self:check()
@@ -338,6 +355,7 @@ function Instance:queue_counts()
 end
 
 ---The process id of its master(8); nil: it does not run, or the system does not tell.
+---Raises "system".
 ---@return integer|nil
 function Instance:master_pid()
   local running, pid = self:is_running()
@@ -346,6 +364,7 @@ end
 
 ---Is its master(8) running? Asked from the locks that a running master holds, in the queue directory and, should
 ---queue_directory have been changed meanwhile, in the data directory.
+---Raises "system".
 ---@return boolean
 ---@return integer? pid
 function Instance:is_running()
@@ -366,17 +385,20 @@ end
 
 -- Life-cycle ------------------------------------------------------------------
 
+---Raises "refused", "not found".
 ---@return boolean changed
 function Instance:enable()
   return self.host:act("enable", { instance = self })
 end
 
+---Raises "refused", "not found".
 ---@return boolean changed
 function Instance:disable()
   return self.host:act("disable", { instance = self })
 end
 
 ---Give it another name or group; "-" or "" clears.
+---Raises "usage", "conflict", "refused", "not found".
 ---@param args { name: string?, group: string? }
 ---@return boolean changed
 function Instance:assign(args)
@@ -386,18 +408,21 @@ function Instance:assign(args)
 end
 
 ---Take it out of multi_instance_directories; its files stay.
+---Raises "refused", "not found".
 function Instance:deport()
-  return self.host:act("deport", { instance = self })
+  self.host:act("deport", { instance = self })
 end
 
 ---Take it out of multi_instance_directories and remove its files.
+---Raises "refused", "not found".
 function Instance:destroy()
-  return self.host:act("destroy", { instance = self })
+  self.host:act("destroy", { instance = self })
 end
 
 -- Processes -------------------------------------------------------------------
 
 ---Run a program in the context of this instance (postmulti -x) and wait for it.
+---Raises "damaged", "system".
 ---@param command postmulti.Command
 ---@return postmulti.Exit
 function Instance:run(command)
@@ -407,6 +432,7 @@ function Instance:run(command)
 end
 
 ---Run a postfix(1) command for this instance alone (postmulti -p), with the hooks before_postfix and after_postfix.
+---Raises "damaged", "system", "vetoed", "hook".
 ---@param command { [integer]: string, capture: boolean?, time_limit: number? }
 ---@return postmulti.Exit
 function Instance:postfix(command)

@@ -279,13 +279,6 @@ describe("every example of the documentation #system", function()
       assert.equal(0, result.status, name .. ": " .. result.text)
     end
   end)
-
-  it("is in the manual page, too", function()
-    local pages = blocks("docs/man/postmulti-api.7", "%.Bd %-literal %-offset indent\n(.-)%.Ed")
-    for index, block in ipairs(blocks("docs/api.md", "```lua\n(.-)```")) do
-      assert.equal((block:gsub("\n+", "\n")), (pages[index]:gsub("\n+", "\n")))
-    end
-  end)
 end)
 
 describe("children of hooks and the lock #system", function()
