@@ -356,6 +356,12 @@ function core.hold_interrupts(hold) end
 ---Raise the error now, if a signal has come and is not held.
 function core.check_interrupt() end
 
+---Unless this is called again within so many seconds: write TEXT, a line, to standard error and end the program at once,
+---with status 1 and as if it were killed. 0: nobody watches.
+---@param seconds number
+---@param text string?
+function core.watchdog(seconds, text) end
+
 -------------------------------------------------------------------- processes
 
 ---@class postmulti.Exit

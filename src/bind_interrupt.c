@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "interrupt.h"
+#include "watchdog.h"
 
 #define ERROR_TYPE "postmulti.Error" /* what postmulti.errors knows its values by */
 
@@ -75,8 +76,18 @@ static int core_check_interrupt(lua_State *L)
 	return 0;
 }
 
+/* core.watchdog(seconds[, text]) */
+static int core_watchdog(lua_State *L)
+{
+	double seconds = luaL_checknumber(L, 1);
+
+	watchdog_set(seconds, seconds > 0 ? luaL_checkstring(L, 2) : NULL);
+	return 0;
+}
+
 const luaL_Reg bind_interrupt[] = {
 	{ "hold_interrupts", core_hold_interrupts },
 	{ "check_interrupt", core_check_interrupt },
+	{ "watchdog", core_watchdog },
 	{ NULL, NULL },
 };

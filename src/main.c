@@ -198,9 +198,11 @@ static int handle_message(lua_State *L)
 
 	if (lua_type(L, 1) != LUA_TSTRING && push_line(L, script_name(host)))
 		return 1;
-	if (lua_type(L, 1) == LUA_TSTRING)
+	if (lua_type(L, 1) == LUA_TSTRING) {
 		lua_pushfstring(L, PROGRAM ": %s", lua_tostring(L, 1));
-	else
+		if (strstr(lua_tostring(L, 1), "\nstack traceback:\n") != NULL) /* the one of where it was raised */
+			return 1;
+	} else
 		lua_pushfstring(L, PROGRAM ": (error object is a %s value)", luaL_typename(L, 1));
 	luaL_traceback(L, L, lua_tostring(L, -1), 1);
 	return 1;

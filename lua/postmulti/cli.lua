@@ -135,17 +135,12 @@ end
 
 ---postmulti -p
 local function postfix(run)
-  local classify = require "postmulti.postfix"
-  local class = classify.class(run.host.parameters, run.operands[1])
-  local plan = classify.plan(selected(run), class, run.operands)
-  require_match(plan)
-  local ok = true
-  for _, step in ipairs(plan) do
-    ok = for_each(run, { step.instance }, function(instance)
-      return child(run, function(command) return instance:postfix(command) end, step.operands)
-    end) and ok
-  end
-  return ok
+  local o = run.options
+  selected(run) -- names those that cannot be used
+  return (run.host:postfix(run.operands, { group = o.group, name = o.name }, function(_, problem)
+    run.report("fatal", problem.message)
+    run.hook_failed = run.hook_failed or problem.kind == "hook"
+  end))
 end
 
 ---The settings given as operands of create and import.
@@ -208,21 +203,16 @@ end
 
 ---postmulti --list-hooks
 local function list_hooks(run)
-  local rows, shown = {}, {}
-  local hooks = run.host:load_hooks()
-  for _, hook in ipairs(hooks.list) do
-    local words = {}
-    for word in pairs(hook.functions) do
-      words[#words + 1] = word
-    end
-    table.sort(words)
-    shown[hook.path] = table.concat(words, " ")
-  end
-  for _, file in ipairs(hooks.files) do
-    rows[#rows + 1] = ("%-20s %-8s %s: %s\n"):format(file.name, file.origin, file.path,
-      file.is_off and "(switched off)" or shown[file.path])
+  local rows = {}
+  local hooks, others = run.host:list_hooks()
+  for index, hook in ipairs(hooks) do
+    rows[index] = ("%-20s %-8s %s: %s\n"):format(hook.name, hook.origin, hook.path,
+      hook.is_off and "(switched off)" or table.concat(hook.functions, " "))
   end
   errors.check(run.host.core.print(table.concat(rows)))
+  for _, path in ipairs(others) do
+    run.report("warning", path .. ": no hook, for its name; use letters, digits, '_' and '-' before .lua", true)
+  end
   return true
 end
 
@@ -274,13 +264,22 @@ local function edit(run)
   return true
 end
 
----The environment must not say that another configuration is meant.
+---The environment must not say that another configuration is meant. In a child of a transaction or hook it says which
+---instance the child was run for, as it does for every program that is run so.
 local function check_mail_config(run)
   local value = os.getenv "MAIL_CONFIG"
-  if value and not run.options.config_directory and value ~= run.host.config_directory then
+  if value and not run.options.config_directory and value ~= run.host.config_directory
+    and not require("postmulti.nesting").is_within(run.host) then
     errors.raise("usage", "MAIL_CONFIG=%s: that is not the primary instance (%s); unset it, or use -c %s", value,
       run.host.config_directory, value ~= "" and value or "DIR")
   end
+end
+
+---Is config.lua needed? Where nothing of it is, one that cannot be loaded does no harm.
+---@param o postmulti.Options
+---@return boolean
+local function wants_config(o)
+  return o.action == "create" or o.action == "import" or not (o.modes.l or o.modes.x or o.no_hooks)
 end
 
 ---The whole command. @return boolean ok
@@ -293,6 +292,7 @@ local function run_command(run, mistake)
     report = run.report,
     dry_run = o.dry_run,
     hooks = not o.no_hooks,
+    config = not wants_config(o) and {} or nil,
   }
   collectgarbage "restart"
   collectgarbage("incremental", 120) -- memory is dearer than the time to collect it
@@ -394,6 +394,9 @@ end
 function M.main(argv)
   local core = require "postmulti.core"
   core.umask(tonumber("22", 8))
+  if argv[1] == "--complete" then
+    return require("postmulti.completion").main(table.move(argv, 2, #argv, 1, {}), core)
+  end
   local run = { path = absolute(core, argv[0]), program = argv[0]:match "[^/]+$" or argv[0] }
   local reporter
   run.report = function(...) -- most runs have nothing to say

@@ -148,14 +148,10 @@ end
 ---@param change postmulti.Change
 ---@return string
 function M.json(change)
-  local quote, actions = require("postmulti.report").quote, {}
-  for index, action in ipairs(change.actions) do
-    actions[index] = quote(action)
-  end
-  local time = os.date("!%Y-%m-%dT%H:%M:%SZ", change.time) --[[@as string]]
-  return ('{"number": %d, "time": %s, "user": %s, "command": %s, "actions": [%s], "undone": %s}\n'):format(
-    change.number, quote(time), quote(change.user), quote(change.command), table.concat(actions, ", "),
-    change.is_undone)
+  return require("postmulti.report").encode {
+    number = change.number, time = os.date("!%Y-%m-%dT%H:%M:%SZ", change.time), user = change.user,
+    command = change.command, actions = change.actions, undone = change.is_undone,
+  } .. "\n"
 end
 
 return M

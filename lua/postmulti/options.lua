@@ -194,7 +194,8 @@ local set = {
 ---@param find (fun(name: string): postmulti.SiteCommand|nil)?  the commands of the site; their options follow -e NAME
 ---@return postmulti.Options options
 ---@return string[] operands
----@return { message: string, getopt: string? }|nil mistake  getopt: a line as getopt(3) prints it
+---@return { message: string, getopt: string?, option: string? }|nil mistake  getopt: a line as getopt(3) prints it;
+---  option: the one whose argument is missing
 function M.parse(argv, find)
   local options = { selectors = 0, modes = {}, find = find or function() end }
   local index = 1
@@ -205,7 +206,8 @@ function M.parse(argv, find)
     end
     index = index + 1
     if argv[index] == nil then
-      return nil, { message = "usage: " .. M.usage, getopt = "option requires an argument -- '" .. option .. "'" }
+      return nil, { message = "usage: " .. M.usage, getopt = "option requires an argument -- '" .. option .. "'",
+        option = option }
     end
     return argv[index]
   end
@@ -279,7 +281,6 @@ function M.parse(argv, find)
   return options, table.move(argv, index, #argv, 1, {}), nil
 end
 
-local ONE_SELECTED = { destroy = true, deport = true, enable = true, disable = true, assign = true }
 local NAMES_NEW = { create = true, import = true, assign = true }
 
 ---Refuse combinations that make no sense; in the order in which postmulti(1) looks.
@@ -317,11 +318,11 @@ function M.check(o, operands)
   end
 end
 
----Does this action work on one instance, given with -i?
----@param action string
+---Does this letter take an argument?
+---@param letter string
 ---@return boolean
-function M.takes_one(action)
-  return ONE_SELECTED[action] or false
+function M.takes_argument(letter)
+  return WITH_ARGUMENT[letter] or false
 end
 
 return M

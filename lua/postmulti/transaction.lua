@@ -59,7 +59,7 @@ end
 ---@param problem any
 ---@return any
 local function with_traceback(problem)
-  if type(problem) == "string" then
+  if type(problem) == "string" and not problem:find("\nstack traceback:\n", 1, true) then
     return debug.traceback(problem, 2)
   end
   return problem
@@ -107,7 +107,6 @@ function M.run(host, func, is_single)
     lock:release()
   end)
   if not ok then
-    host.table = nil
     error(result, 0)
   end
   self:tell(result)

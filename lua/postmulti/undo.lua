@@ -238,7 +238,7 @@ function M.run(host)
     transaction:note(("undo change %d (%s)"):format(change.number, table.concat(change.actions, ", ")))
     bring_back(host, transaction, change, plan)
     put_off(host, transaction, change, plan)
-    transaction:afterward(function() host:forget(host.directories) host:reload() end)
+    transaction:afterward(function() host:refresh() end)
     return change
   end)
 end

@@ -290,6 +290,7 @@ function M.new(files)
   function core.working_directory() return real.working_directory() end
   function core.hold_interrupts() end
   function core.check_interrupt() end
+  function core.watchdog(seconds) fake.watchdog = seconds end
   function core.effective_uid() return 0 end
   function core.hostname() return "mail.example.com" end
 

@@ -286,7 +286,7 @@ describe("the history", function()
     }
     assert.matches("^     7  1970%-01%-0%d %d%d:%d0:00  root         create a, enable a %(undone%)\n$",
       history.line(change))
-    assert.are.equal('{"number": 7, "time": "1970-01-01T00:00:00Z", "user": "root", "command": "postmulti \\"x\\"", '
-      .. '"actions": ["create a", "enable a"], "undone": true}\n', history.json(change))
+    assert.are.equal('{"actions":["create a","enable a"],"command":"postmulti \\"x\\"","number":7,'
+      .. '"time":"1970-01-01T00:00:00Z","undone":true,"user":"root"}\n', history.json(change))
   end)
 end)

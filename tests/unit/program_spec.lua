@@ -120,6 +120,11 @@ describe("postmulti-lua", function()
       assert.matches("error object is a table value", select(3, run { "-e", "error{message={}}" }))
     end)
 
+    it("that have a traceback get no other", function()
+      local _, _, err = run { "-e", "local ok, e = xpcall(function() error 'oops' end, debug.traceback) error(e, 0)" }
+      assert.equal(1, select(2, err:gsub("stack traceback:", "")))
+    end)
+
     it("that are objects get one line", function()
       local script = write("s.lua", "error(setmetatable({}, { __tostring = function() return 'no\\nway' end }))")
       assert.same({ 1, "", "s.lua: no way\n" }, { run { script } })
@@ -203,6 +208,31 @@ describe("postmulti-lua", function()
         print(core.run { "sh", "-c", "exit 3" }.status)
         print((core.run({ "sh", "-c", "kill -PIPE $$" }, {}).signal))']]
       assert.same({ 0, "3\n13\n" }, { status, out })
+    end)
+  end)
+
+  describe("the watchdog", function()
+    local HANG = "string.find(('a'):rep(40), ('a?'):rep(40) .. ('a'):rep(40))"
+
+    it("ends the program in a call that does not come back", function()
+      assert.same({ 1, "", "it hangs\n" }, { run { "-e", [[io.write "lost"
+        require "postmulti.core".watchdog(0.2, "it hangs") ]] .. HANG } })
+    end)
+
+    it("is called off, set anew, and forgotten by children", function()
+      local status, out, err = run { "-e", [[
+        local core = require "postmulti.core"
+        core.watchdog(0.2, "one") core.watchdog(0) core.run { "sleep", "0.3" }
+        core.watchdog(0.2, "two") core.watchdog(0.6, ("x"):rep(600))
+        print(core.run({ "sleep", "0.4" }).status)
+        io.stdout:flush() ]] .. HANG }
+      assert.same({ 1, "0\n", ("x"):rep(511) .. "\n" }, { status, out, err })
+    end)
+
+    it("takes numbers and text", function()
+      assert.has_error(function() core.watchdog() end)
+      assert.has_error(function() core.watchdog(1) end)
+      core.watchdog(-1)
     end)
   end)
 

@@ -166,7 +166,7 @@ end
 function M.plan(host, args)
   local name = args.name and names.instance_name(args.name)
   local fields = { name = name, group = args.group and names.group_name(args.group) }
-  for parameter in pairs(M.operands) do
+  for _, parameter in ipairs { "config_directory", "queue_directory", "data_directory" } do
     fields[parameter] = directory(host, args, parameter, name)
   end
   return fields
