@@ -82,7 +82,7 @@ static int open_standard_descriptors(void)
 /* set_signals - a failed write is an error to be told, not a reason to die; children are waited for */
 static void set_signals(void)
 {
-	(void)signal(SIGPIPE, SIG_IGN);
+	interrupt_ignore_pipe();
 	(void)signal(SIGXFSZ, SIG_IGN);
 	(void)signal(SIGCHLD, SIG_DFL);
 }

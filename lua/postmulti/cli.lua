@@ -15,6 +15,8 @@ M.status = {
   hook = 4,     -- an after_* hook failed: create was undone, any other action is done
 }
 
+local SIGPIPE = 13
+
 -- Kinds of errors that leave the action done.
 local WARNING = { unsafe = true }
 
@@ -348,20 +350,20 @@ local function site_commands(run, core)
   }
 end
 
----Print what --help or --version asks for.
+---Print what --help or --version asks for. @return boolean ok
 local function print_help(run, core, commands)
   local o = run.options
   if o.version and not o.help then
-    return core.print(("postmulti (postmulti-lua) %s\n"):format(core.version))
+    return errors.check(core.print(("postmulti (postmulti-lua) %s\n"):format(core.version)))
   elseif o.command then
-    return core.print(options.command_help(o.action, o.command))
+    return errors.check(core.print(options.command_help(o.action, o.command)))
   end
   local listed, found = pcall(commands.list)
-  local printed = core.print(options.full_help(listed and found or {}))
+  errors.check(core.print(options.full_help(listed and found or {})))
   if not listed then
     error(found, 0)
   end
-  return printed
+  return true
 end
 
 ---@param argv string[]  [0] is the command itself
@@ -392,6 +394,9 @@ function M.main(argv)
   end
   if errors.is(result) then
     local warns = WARNING[result.kind]
+    if result.signal == SIGPIPE then
+      return M.status.failure -- whoever reads the output has seen enough; the process ends by that signal
+    end
     run.report(warns and "warning" or "fatal", result.message)
     return M.status[result.kind] or M.status.failure
   end
