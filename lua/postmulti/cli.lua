@@ -281,7 +281,7 @@ local function run_command(run, mistake)
   check_mail_config(run)
   if mistake then
     if mistake.getopt then
-      io.stderr:write(run.program, ": ", mistake.getopt, "\n")
+      io.stderr:write(run.program, ": ", require("postmulti.log").line(mistake.getopt), "\n")
     end
     errors.raise("usage", "%s", mistake.message)
   end
@@ -313,11 +313,14 @@ local function absolute(core, path)
   return require("postmulti.names").normalize(core.working_directory() .. "/" .. path)
 end
 
----The line to report when a traceback begins with a module that could not be loaded: not a bug, but a system without
----memory or descriptors, or half an installation.
+---The line to report for what is not a bug, but a system without memory or descriptors, or half an installation: a
+---traceback that begins with a module that could not be loaded, and Lua's own complaint, which comes without one.
 ---@param traced any
 ---@return string|nil
-local function unloadable(traced)
+local function shortage(traced)
+  if traced == "not enough memory" then
+    return traced
+  end
   local first, rest = tostring(traced):gsub("^[^:\n]+:%d+: ", ""):match "^([^\n]*)\n?([^\n]*)"
   if first:find "^error loading module" then
     return first .. " " .. rest:match "^%s*(.-)$"
@@ -371,7 +374,11 @@ end
 function M.main(argv)
   local core = require "postmulti.core"
   core.umask(tonumber("22", 8))
-  local run = { path = absolute(core, argv[0]), program = argv[0]:match "[^/]+$" or argv[0] }
+  local program = argv[0]:match "[^/]+$" or argv[0]
+  if program:find "[^\32-\126]" then
+    program = require("postmulti.log").line(program)
+  end
+  local run = { path = absolute(core, argv[0]), program = program }
   local reporter
   run.report = function(...) -- most runs have nothing to say
     reporter = reporter or require("postmulti.log").reporter(run.program, function() return run.host end)
@@ -400,9 +407,9 @@ function M.main(argv)
     run.report(warns and "warning" or "fatal", result.message)
     return M.status[result.kind] or M.status.failure
   end
-  local unloaded = unloadable(result)
-  if unloaded then
-    run.report("fatal", unloaded)
+  local missing = shortage(result)
+  if missing then
+    run.report("fatal", missing)
   else
     io.stderr:write(run.program, ": fatal: this is a bug in postmulti-lua, please report it: ", result, "\n")
   end
