@@ -102,7 +102,8 @@ local undo = {
   -- One that was not made yet, or that somebody has put something into, stays as it is.
   directory = function(host, record)
     local gone, reason, errno = host.core.rmdir(record.path)
-    if not gone and not STAYS[errno] then
+    -- On a read-only file system that is the answer for a directory that is not there, too.
+    if not gone and not STAYS[errno] and errors.if_exists(host.core.stat(record.path, false)) then
       errors.check(gone, reason, errno)
     end
   end,

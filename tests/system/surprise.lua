@@ -349,6 +349,7 @@ local refusals = {
   { "MAIL_CONFIG is a secondary", 'MAIL_CONFIG=/etc/postfix-a "$@"', "MAIL_CONFIG=/etc/postfix%-a: " },
   { "MAIL_CONFIG has an escape sequence", [[MAIL_CONFIG=$(printf '/\033[31m\nx') "$@"]], "MAIL_CONFIG=/%?%[31m%?x: " },
 
+  { "/etc is read-only", read_only "/etc", "/etc/postfix[^ ]*: Read%-only file system" },
   { "/var/lib is read-only", read_only "/var/lib", "/var/lib/postmulti: Read%-only file system",
     works = "enable assign deport" },
   { "/run is read-only", mounted "rm -rf /run/postmulti; mount --bind /run /run; mount -o remount,bind,ro /run",

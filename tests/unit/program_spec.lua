@@ -148,7 +148,8 @@ describe("postmulti-lua", function()
 
     it("cannot steer a terminal", function()
       assert.equal("postmulti-lua: cannot open ?[31m??: No such file or directory\n", select(3, run { "\27[31m\n\7" }))
-      assert.matches("^postmulti%-lua: [^\n]*: a%?b\nstack traceback:\n\t[^%c]", select(3, run { "-e", "error 'a\27b'" }))
+      assert.matches("^postmulti%-lua: [^\n]*: a%?b\nstack traceback:\n\t[^%c]",
+        select(3, run { "-e", "error 'a\27b'" }))
       assert.equal("postmulti-lua: a?b\n", select(3, run { "-e", "error { message = 'a\27b' }" }))
     end)
 
