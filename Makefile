@@ -161,6 +161,7 @@ outside: stage
 torture: stage $(FAULT_PROGRAMS)
 	tests/fault/outside/run all
 	tests/fault/outside/run pairs
+	tests/fault/outside/run disk
 	tests/fault/outside/run race 120
 	$(BUILD)/fault/transaction_fault /dev/shm 200
 	$(MAKE) fuzz T=3600

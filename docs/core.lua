@@ -339,7 +339,8 @@ function core.working_directory() end
 ---@return string
 function core.hostname() end
 
----Write TEXT to standard output, all of it, without a buffer in between.
+---Write TEXT to standard output, all of it, without a buffer in between. A pipe that does not block is waited for. When
+---nobody reads any more, that is a signal as those below, unless SIGPIPE was ignored from the start.
 ---@param text string
 ---@return true|nil
 ---@return string? reason

@@ -17,6 +17,12 @@ static int error_text(lua_State *L)
 	return 1;
 }
 
+/* signal_name - of those that interrupt */
+static const char *signal_name(int number)
+{
+	return number == SIGINT ? "SIGINT" : number == SIGTERM ? "SIGTERM" : number == SIGPIPE ? "SIGPIPE" : "SIGHUP";
+}
+
 /* raise_pending - raise an error for a signal that came */
 static void raise_pending(lua_State *L)
 {
@@ -28,8 +34,7 @@ static void raise_pending(lua_State *L)
 	lua_createtable(L, 0, 3);
 	lua_pushliteral(L, "interrupted");
 	lua_setfield(L, -2, "kind");
-	lua_pushfstring(L, "interrupted (%s)",
-			number == SIGINT ? "SIGINT" : number == SIGTERM ? "SIGTERM" : "SIGHUP");
+	lua_pushfstring(L, "interrupted (%s)", signal_name(number));
 	lua_setfield(L, -2, "message");
 	lua_pushinteger(L, number);
 	lua_setfield(L, -2, "signal");

@@ -15,6 +15,8 @@ M.status = {
   hook = 4,     -- an after_* hook failed: create was undone, any other action is done
 }
 
+local SIGPIPE = 13
+
 -- Kinds of errors that leave the action done.
 local WARNING = { unsafe = true }
 
@@ -299,7 +301,7 @@ local function run_command(run, mistake)
   check_mail_config(run)
   if mistake then
     if mistake.getopt then
-      io.stderr:write(run.program, ": ", mistake.getopt, "\n")
+      io.stderr:write(run.program, ": ", require("postmulti.log").line(mistake.getopt), "\n")
     end
     errors.raise("usage", "%s", mistake.message)
   end
@@ -336,11 +338,14 @@ local function absolute(core, path)
   return require("postmulti.names").normalize(core.working_directory() .. "/" .. path)
 end
 
----The line to report when a traceback begins with a module that could not be loaded: not a bug, but a system without
----memory or descriptors, or half an installation.
+---The line to report for what is not a bug, but a system without memory or descriptors, or half an installation: a
+---traceback that begins with a module that could not be loaded, and Lua's own complaint, which comes without one.
 ---@param traced any
 ---@return string|nil
-local function unloadable(traced)
+local function shortage(traced)
+  if traced == "not enough memory" then
+    return traced
+  end
   local first, rest = tostring(traced):gsub("^[^:\n]+:%d+: ", ""):match "^([^\n]*)\n?([^\n]*)"
   if first:find "^error loading module" then
     return first .. " " .. rest:match "^%s*(.-)$"
@@ -373,20 +378,20 @@ local function site_commands(run, core)
   }
 end
 
----Print what --help or --version asks for.
+---Print what --help or --version asks for. @return boolean ok
 local function print_help(run, core, commands)
   local o = run.options
   if o.version and not o.help then
-    return core.print(("postmulti (postmulti-lua) %s\n"):format(core.version))
+    return errors.check(core.print(("postmulti (postmulti-lua) %s\n"):format(core.version)))
   elseif o.command then
-    return core.print(options.command_help(o.action, o.command))
+    return errors.check(core.print(options.command_help(o.action, o.command)))
   end
   local listed, found = pcall(commands.list)
-  local printed = core.print(options.full_help(listed and found or {}))
+  errors.check(core.print(options.full_help(listed and found or {})))
   if not listed then
     error(found, 0)
   end
-  return printed
+  return true
 end
 
 ---@param argv string[]  [0] is the command itself
@@ -397,7 +402,11 @@ function M.main(argv)
   if argv[1] == "--complete" then
     return require("postmulti.completion").main(table.move(argv, 2, #argv, 1, {}), core)
   end
-  local run = { path = absolute(core, argv[0]), program = argv[0]:match "[^/]+$" or argv[0] }
+  local program = argv[0]:match "[^/]+$" or argv[0]
+  if program:find "[^\32-\126]" then
+    program = require("postmulti.log").line(program)
+  end
+  local run = { path = absolute(core, argv[0]), program = program }
   local reporter
   run.report = function(...) -- most runs have nothing to say
     reporter = reporter or require("postmulti.log").reporter(run.program, function() return run.host end)
@@ -420,12 +429,15 @@ function M.main(argv)
   end
   if errors.is(result) then
     local warns = WARNING[result.kind]
+    if result.signal == SIGPIPE then
+      return M.status.failure -- whoever reads the output has seen enough; the process ends by that signal
+    end
     run.report(warns and "warning" or "fatal", result.message)
     return M.status[result.kind] or M.status.failure
   end
-  local unloaded = unloadable(result)
-  if unloaded then
-    run.report("fatal", unloaded)
+  local missing = shortage(result)
+  if missing then
+    run.report("fatal", missing)
   else
     io.stderr:write(run.program, ": fatal: this is a bug in postmulti-lua, please report it: ", result, "\n")
   end

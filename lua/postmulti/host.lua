@@ -671,7 +671,8 @@ end
 
 -- History ---------------------------------------------------------------------
 
----What was done to the instances, oldest first: the last 100 transactions, or as many as config.lua says. For root only.
+---What was done to the instances, oldest first: the last 100 transactions, or as many as config.lua says. For root
+---only.
 ---Raises "usage".
 ---@return postmulti.Change[]
 function Host:history()

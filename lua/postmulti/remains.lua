@@ -130,13 +130,13 @@ function M.remove(host, instance)
   local core = host.core
   local kept = {}
 
-  local function gone(path, ok, reason, errno)
+  local function gone(path, ok, reason, errno, mail)
     host.current:later(path)
     host.current:later_beside(path)
     if not ok and core.stat(path, false) then
       kept[#kept + 1] = path
-      host.report("warning", ("%s: please verify its contents and remove it by hand (%s)"):format(path,
-        errno and reason or "it is in use"))
+      host.report("warning", ("%s: %splease verify its contents and remove it by hand (%s)"):format(path,
+        mail and mail .. "; " or "", errno and reason or "it is in use"))
     end
   end
 
@@ -155,7 +155,8 @@ function M.remove(host, instance)
     end
   end
   gone(data, core.rmdir(data))
-  gone(queue, core.rmdir(queue))
+  local ok, reason, errno = core.rmdir(queue)
+  gone(queue, ok, reason, errno, not ok and M.mail(core, queue)) -- which came after it was looked for
   for _, name in ipairs(CONFIG) do
     core.unlink(config .. "/" .. name)
   end

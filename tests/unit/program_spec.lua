@@ -144,6 +144,20 @@ describe("postmulti-lua", function()
       assert.same({ 1, "", ("postmulti-lua: %s:1: syntax error near 'x'\n"):format(script) }, { run { script } })
     end)
 
+    it("in a module that is required are one line", function()
+      write("bad.lua", "x x")
+      local status, out, err = run { "-e", ("package.path = '%s/?.lua' require 'bad'"):format(scratch) }
+      assert.same({ 1, "" }, { status, out })
+      assert.matches("^postmulti%-lua: error loading module 'bad' from file '[^\n]*bad%.lua': [^\n]*near 'x'\n$", err)
+    end)
+
+    it("cannot steer a terminal", function()
+      assert.equal("postmulti-lua: cannot open ?[31m??: No such file or directory\n", select(3, run { "\27[31m\n\7" }))
+      assert.matches("^postmulti%-lua: [^\n]*: a%?b\nstack traceback:\n\t[^%c]",
+        select(3, run { "-e", "error 'a\27b'" }))
+      assert.equal("postmulti-lua: a?b\n", select(3, run { "-e", "error { message = 'a\27b' }" }))
+    end)
+
     it("of memory are told", function()
       local status, _, err = shell [[ulimit -v 30000
         "$1" -e 'local t = {} while true do t[#t + 1] = ("x"):rep(1e6) .. #t end']]

@@ -1,14 +1,18 @@
 -- points.lua - each life-cycle command, with each of its system calls failing, or killed there
 --
---	points.lua INJECT (quick|all|pairs) [ACTION...]        within tests/support/sandbox
+--	points.lua INJECT (quick|all|pairs|disk) [ACTION...]        within tests/support/sandbox
 --
--- quick: some calls, each killed and with one errno; all: each call with everything; pairs: killed, and then something
--- befalls the command that recovers. $STRIDE tries every STRIDEth point only, $OFFSET says which is the first.
+-- quick: some calls, each killed, with one errno, or with a broken disk; all: each call with everything; pairs:
+-- killed, and then something befalls the command that recovers; disk: from a call on the disk is full, or broken, to
+-- the end of the command. $STRIDE tries every STRIDEth point only, $OFFSET says which is the first.
 --
 -- A point is an action, a system call of it (counted over all its processes) and what befalls that call: an errno, half
--- a read or write, SIGKILL. Each starts from the same files. Afterwards
+-- a read or write, SIGKILL, "+ERRNO" for the disk. Each starts from the same files. Afterwards
 --   - exit status 0 or 3 must mean: everything as after the action; another one: everything as before, and a message;
---   - after a kill, the next command (which changes nothing itself) must bring the files to before or after;
+--     4, for actions with hooks: everything as before or after;
+--   - after a kill, or where a message says that something cannot be undone now (which only a disk that stays broken
+--     excuses), the next command (which changes nothing itself) must bring the files to before or after: to before,
+--     when the first one said that it failed;
 --   - nothing else may be there: no .tmp, no journal, no directory;
 --   - the same action again must then succeed.
 -- Prints "N faults, N bad"; a run in which no call failed is no fault.
@@ -38,6 +42,28 @@ if not ok then
 end
 ]]
 
+-- Takes part in everything, and changes files of its own.
+local HOOK = [[
+return {
+  before_create = function(event)
+    event.host:write_file("/etc/postfix-site.names", event.instance.name .. "\n")
+  end,
+  after_create = function(event)
+    event.instance:set { smtp_tls_security_level = "may" }
+    local exit = event.instance:run { "postconf", "-e", "smtp_helo_name = n.example.com" }
+    if exit.status ~= 0 then
+      error "postconf failed"
+    end
+  end,
+  undo_create = function(event)
+    io.stderr:write("undone ", event.instance.name, "\n")
+  end,
+  before_destroy = function(event)
+    event.host:write_file("/etc/postfix-site.names", "none\n")
+  end,
+}
+]]
+
 -- The commands, each with what is there before it.
 local actions = {
   { name = "init", scene = "fresh", "postmulti", "-e", "init" },
@@ -50,6 +76,9 @@ local actions = {
   { name = "enable", scene = "two", "postmulti", "-i", "a", "-e", "enable" },
   { name = "disable", scene = "enabled", "postmulti", "-i", "a", "-e", "disable" },
   { name = "batch", scene = "two", "/usr/local/bin/postmulti-lua", "/run/points/batch.lua" },
+  { name = "init done", scene = "init", "postmulti", "-e", "init" },
+  { name = "import enabled", scene = "away", "postmulti", "-I", "postfix-b", "-G", "out", "-e", "import" },
+  { name = "destroy hooks", scene = "two", hook = true, "postmulti", "-i", "a", "-e", "destroy" },
 }
 
 local errnos = { EIO = 5, ENOSPC = 28, EACCES = 13, EINTR = 4, EMFILE = 24, ENOMEM = 12, EROFS = 30, EDQUOT = 122,
@@ -134,9 +163,18 @@ local function save(scene)
     SAVE, scene, SAVE, scene))
 end
 
-local function restore(scene)
-  shell(("rm -rf /etc/postfix* /var/spool/postfix* /var/lib/postfix* /var/lib/postmulti && cp -a %s/%s/. /"):format(
-    SAVE, scene))
+local function restore(action)
+  shell(("rm -rf /etc/postfix* /var/spool/postfix* /var/lib/postfix* /var/lib/postmulti /etc/postmulti && "
+    .. "cp -a %s/%s/. /"):format(SAVE, action.scene))
+  if action.hook then
+    shell(("mkdir -p /etc/postmulti/hooks.d && cp %s/hook.lua /etc/postmulti/hooks.d/10-points.lua"):format(SAVE))
+  end
+end
+
+local function write(path, text)
+  local file = assert(io.open(path, "w"))
+  file:write(text)
+  file:close()
 end
 
 -- -------------------------------------------------------------------- runs
@@ -161,9 +199,10 @@ local function make_scenes()
   save "two"
   must("postmulti", "-i", "a", "-e", "enable")
   save "enabled"
-  local file = assert(io.open(SAVE .. "/batch.lua", "w"))
-  file:write(BATCH)
-  file:close()
+  shell "sed -i 's/^multi_instance_enable.*/multi_instance_enable = yes/' /etc/postfix-b/main.cf"
+  save "away"
+  write(SAVE .. "/batch.lua", BATCH)
+  write(SAVE .. "/hook.lua", HOOK)
 end
 
 ---The calls that a command makes.
@@ -178,8 +217,14 @@ local function list_calls(action)
   return calls
 end
 
+---What inject.c calls a mode.
+local function number(mode)
+  local sign, name = mode:match "^(%+?)(.*)$"
+  return sign .. (errnos[name] or name)
+end
+
 local function inject(action, mode, at)
-  local argv = { INJECT, tostring(mode), tostring(at) }
+  local argv = { INJECT, number(mode), tostring(at) }
   return run(table.move(action, 1, #action, #argv + 1, argv))
 end
 
@@ -187,11 +232,11 @@ end
 
 local faults, bad, unhit = 0, 0, 0
 
-local function complain(action, mode, at, call, what, exit)
+local function complain(action, mode, at, call, what, ...)
   bad = bad + 1
   print(("BAD %s, call %d (%s), %s: %s"):format(action.name, at, call, mode, what))
-  if exit then
-    print(("    exit %s: %s"):format(exit.status or exit.signal, exit.stderr:gsub("\n", "\n    ")))
+  for _, exit in ipairs { ... } do
+    print(("    exit %s: %s"):format(exit.status or exit.signal, exit.stderr:gsub("\n$", ""):gsub("\n", "\n    ")))
   end
 end
 
@@ -216,24 +261,41 @@ local function is_named(paths, text, for_now)
   return true
 end
 
+---What differs but for what the next command clears away, where a broken disk kept this one from doing so.
+local function without_leftovers(paths)
+  local rest = {}
+  for _, path in ipairs(paths) do
+    if not path:find "^left /var/lib/postmulti" and not path:find "^left .*%.tmp$" then
+      rest[#rest + 1] = path
+    end
+  end
+  return rest
+end
+
 local function brief(paths)
   return table.concat(paths, ", ", 1, math.min(#paths, 4)) .. (#paths > 4 and " ..." or "")
 end
 
 ---One point: the fault, the checks, the next command. SECOND befalls that one.
 local function try(action, before, after, mode, at, call, second)
-  local exit = inject(action, errnos[mode] or mode, at)
+  local exit = inject(action, mode, at)
   if exit.status == 124 then
     unhit = unhit + 1
     return
   end
   faults = faults + 1
   local function wrong(what, other)
-    complain(action, mode, at, call, what, other or exit)
+    complain(action, mode, at, call, what, exit, other)
   end
   local killed = exit.status == 137 or exit.signal
+  local on_disk = mode:find "^%+" ~= nil
+  local for_now = on_disk and exit.stderr:find("cannot undo", 1, true)
   local now = snapshot()
   local done, undone = difference(after, now), difference(before, now)
+  local is_clean = #done == 0 or #undone == 0
+  if on_disk then
+    done, undone = without_leftovers(done), without_leftovers(undone)
+  end
   if exit.timed_out then
     wrong "it hangs"
   elseif not killed then
@@ -241,7 +303,12 @@ local function try(action, before, after, mode, at, call, second)
       if #done > 0 and not is_named(done, exit.stderr, true) then
         wrong("says done, but " .. brief(done))
       end
-    elseif #undone > 0 and not exit.stderr:find("registered", 1, true) and not is_named(undone, exit.stderr, true) then
+    elseif exit.status == 4 and action.hook then
+      if #done > 0 and #undone > 0 and not is_named(undone, exit.stderr, true) then
+        wrong("a hook failed, and neither before (" .. brief(undone) .. ") nor after (" .. brief(done) .. ")")
+      end
+    elseif #undone > 0 and not for_now and not exit.stderr:find("registered", 1, true)
+      and not is_named(undone, exit.stderr, true) then
       wrong("says failed, but " .. brief(undone))
     end
     if exit.status ~= 0 and exit.stderr == "" then
@@ -252,11 +319,11 @@ local function try(action, before, after, mode, at, call, second)
     end
   end
   -- the next command
-  if killed or next(done) and next(undone) then
+  if killed or not is_clean then
     local said = ""
     local next_command = action.scene == "fresh" and action or { "postmulti", "-i", "-", "-e", "enable" }
     if second then
-      local exit2 = inject(next_command, errnos[second.mode] or second.mode, second.at)
+      local exit2 = inject(next_command, second.mode, second.at)
       if exit2.status == 124 then
         unhit = unhit + 1
         faults = faults - 1
@@ -271,6 +338,9 @@ local function try(action, before, after, mode, at, call, second)
     done, undone = difference(after, now), difference(before, now)
     if next_one.status ~= 0 then
       wrong("the next command fails", next_one)
+    elseif on_disk and exit.status == 1 and next_command ~= action and #undone > 0
+      and not is_named(undone, exit.stderr .. next_one.stderr) then
+      wrong("said failed, but after the next command " .. brief(undone), next_one)
     elseif #done > 0 and #undone > 0 and not is_named(done, exit.stderr .. next_one.stderr) then
       wrong("after the next command neither before (" .. brief(undone) .. ") nor after (" .. brief(done) .. ")",
         next_one)
@@ -285,9 +355,14 @@ local function try(action, before, after, mode, at, call, second)
   end
 end
 
+local broken = { "+ENOSPC", "+EIO", "+EROFS" }
+
 ---The faults to try for one call.
 local function modes_for(call, index)
   local modes = {}
+  if SELECTION == "disk" then
+    return broken
+  end
   if SELECTION == "all" then
     for name in pairs(errnos) do
       modes[#modes + 1] = name
@@ -304,6 +379,9 @@ local function modes_for(call, index)
     modes[1] = "kill"
   end
   modes[#modes + 1] = rota[index % #rota + 1]
+  if changes[call] and index % 3 == 0 then
+    modes[#modes + 1] = broken[index // 3 % #broken + 1]
+  end
   return modes
 end
 
@@ -320,7 +398,7 @@ local function plan(action, calls)
         points[#points + 1] = { at = at, call = call, mode = "kill",
           second = { mode = modes[at % #modes + 1], at = 110 + (at * 37) % 120 } }
       end
-    elseif (at + #action.name) % step == 0 then
+    elseif (at + #action.name) % step == 0 and (SELECTION ~= "disk" or changes[call]) then
       for _, mode in ipairs(modes_for(call, at)) do
         points[#points + 1] = { at = at, call = call, mode = mode }
       end
@@ -332,7 +410,7 @@ end
 local STRIDE, OFFSET = tonumber(os.getenv "STRIDE" or 1), tonumber(os.getenv "OFFSET" or 1)
 
 local function walk(action)
-  restore(action.scene)
+  restore(action)
   local before = snapshot()
   local calls = list_calls(action)
   local after = snapshot()
@@ -340,7 +418,7 @@ local function walk(action)
   local points = plan(action, calls)
   for index = OFFSET, #points, STRIDE do
     local point = points[index]
-    restore(action.scene)
+    restore(action)
     try(action, before, after, point.mode, point.at, point.call, point.second)
   end
   print(("%-14s %4d calls, %4d faults, %d bad"):format(action.name, #calls, faults - tried, bad - was_bad))
