@@ -130,9 +130,9 @@ unit: all
 system: all
 	$(BUSTED) tests/system
 
-$(BUILD)/fault/%: tests/fault/%.c $(CORE_OBJECTS)
+$(BUILD)/fault/%: tests/fault/%.c $(CORE_OBJECTS) $(BUILD)/loader.o
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(CORE_OBJECTS) $(LUA_LIBS)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(CORE_OBJECTS) $(BUILD)/loader.o $(LUA_LIBS)
 
 # A program that plays the end of a process by longjmp leaves its memory allocated.
 $(BUILD)/bench/%: tests/bench/%.c
