@@ -157,6 +157,7 @@ torture: stage $(FAULT_PROGRAMS)
 	tests/fault/outside/run pairs
 	tests/fault/outside/run race 120
 	$(BUILD)/fault/transaction_fault /dev/shm 200
+	$(BUILD)/fault/tree_race 100000
 	$(MAKE) fuzz T=3600
 
 # Coverage-guided, with clang: make fuzz T=60 gives each target a minute. New inputs are kept below $(BUILD)/fuzz.
