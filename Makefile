@@ -158,6 +158,7 @@ torture: stage $(FAULT_PROGRAMS)
 	tests/fault/outside/run race 120
 	$(BUILD)/fault/transaction_fault /dev/shm 200
 	$(BUILD)/fault/tree_race 100000
+	$(BUILD)/fault/preserve 100000
 	$(MAKE) fuzz T=3600
 
 # Coverage-guided, with clang: make fuzz T=60 gives each target a minute. New inputs are kept below $(BUILD)/fuzz.
