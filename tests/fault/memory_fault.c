@@ -253,8 +253,8 @@ static void complain(const char *operation, const char *what)
 {
 	bad++;
 	if (bad <= 40)
-		fprintf(stderr, "%s, allocation %ld%s%s: %s\n", operation, memory.at, memory.persistent ? " and on" : "",
-			memory.lua_too ? " (Lua's counted)" : "", what);
+		fprintf(stderr, "%s, allocation %ld%s%s: %s\n", operation, memory.at,
+			memory.persistent ? " and on" : "", memory.lua_too ? " (Lua's counted)" : "", what);
 }
 
 /* count_descriptors - those open now */

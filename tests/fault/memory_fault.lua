@@ -67,7 +67,8 @@ end
 -- --------------------------------------------------------------- operations
 
 local MAIN = "# main.cf\nmyhostname = a.example\nrelayhost =\n  [b.example]:25\n  # within\n  c\n\nempty =\n"
-  .. "mynetworks = 127.0.0.0/8\nmyhostname = twice.example\nnul = x\0y\n" .. ("long = x\n" .. (" y"):rep(60) .. "\n"):rep(4)
+  .. "mynetworks = 127.0.0.0/8\nmyhostname = twice.example\nnul = x\0y\n"
+  .. ("long = x\n" .. (" y"):rep(60) .. "\n"):rep(4)
 local MASTER = "# master.cf\nsmtp inet n - y - - smtpd\n  -o syslog_name=x\n # within\n  -o { smtpd_banner = a b }\n"
   .. "pickup unix n - y 60 1 pickup\nlocal unix - n n - - local -v { an argument } \\\n  -o x=y\n"
   .. "smtp unix - - y - - smtp\n" .. "x unix - n n - - pipe\n  flags=D user=u argv=/bin/x ${a} {b c}\n"
@@ -117,7 +118,9 @@ local function run(argv, options)
 end
 
 local operations = {
-  { "read_parameters", main_cf, function() return core.read_parameters("main.cf", { "relayhost", "long", "none" }) end },
+  { "read_parameters", main_cf, function()
+    return core.read_parameters("main.cf", { "relayhost", "long", "none" })
+  end },
   { "read_parameters all", main_cf, function() return core.read_parameters "main.cf" end },
   { "read_parameters missing", nil, function() return core.read_parameters "no/main.cf" end },
   { "read_parameters malformed", function() put("main.cf", "a = b\nno equals\n") end,
@@ -138,7 +141,9 @@ local operations = {
       { "remove-override", "smtp/inet/smtpd_banner" }, { "comment-service", "x/unix" },
       { "remove-service", "smtp/unix" }, { "remove-service", "none/unix" } }, "master.cf")
   end },
-  { "edit_master refused", nil, function() return core.edit_master(MASTER, { { "field", "smtp/inet/chroot", "q" } }) end },
+  { "edit_master refused", nil, function()
+    return core.edit_master(MASTER, { { "field", "smtp/inet/chroot", "q" } })
+  end },
   { "expand", nil, function() return core.expand("$deep ${level} $$ $none", values) end },
   { "expand by a function", nil, function()
     return core.expand("$deep ${level}", function(name) return values[name] end)
@@ -221,7 +226,9 @@ local operations = {
     return run({ "sh", "-c", "cat; echo $Y; pwd; head -c 100000 /dev/zero; echo here >&2; exit 3" },
       { stdout = "capture", stderr = "capture", input = ("input\n"):rep(40), directory = "/", time_limit = 60 })
   end },
-  { "run a script", script_file, function() return run({ "s", "argument" }, { stdin = "null", stdout = "capture" }) end },
+  { "run a script", script_file, function()
+    return run({ "s", "argument" }, { stdin = "null", stdout = "capture" })
+  end },
   { "run nothing", nil, function() return run({ "no-such-program" }, {}) end },
   { "prefetch", tree, function()
     local handle <close> = core.prefetch({ "t/f", "t/a/b/f", "t/a/b/c/g", "t/none", "t/keep/k" }, "")

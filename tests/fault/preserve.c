@@ -129,13 +129,13 @@ static void add_line(size_t start, enum part part)
 /* add_ignored - a comment or a blank line */
 static void add_ignored(void)
 {
-	static const char *const text[] = { "", "# comment", "#", " # within", "\t#x = y", "##", "  ", "#relayhost = old",
-					    "# \xc3\xa4\xff", "\v", " #-o a=b" };
+	static const char *const text[] = { "", "# comment", "#", " # within", "\t#x = y", "##", "  ",
+					    "#relayhost = old", "# \xc3\xa4\xff", "\v", " #-o a=b" };
 	size_t start = file.text.length;
 
 	buffer_add_string(&file.text, ONE_OF(text));
-	if (below(40) == 0)
-		for (unsigned i = below(3000); file.text.length > start && file.text.data[file.text.length - 1] != ' ' && i > 0; i--)
+	if (below(40) == 0 && memchr(file.text.data + start, '#', file.text.length - start) != NULL)
+		for (unsigned i = below(3000); i > 0; i--)
 			buffer_add_string(&file.text, "#.");
 	add_line(start, INSIDE);
 }
@@ -150,8 +150,8 @@ static void add_some_ignored(void)
 /* add_words - a value, or a part of it; master.cf: no NUL, so that the entry can be edited */
 static void add_words(bool master)
 {
-	static const char *const word[] = { "x", "hash:/etc/aliases", "$a", "[b.example]:25", "\"q\"", "a,b", "=", "a=b",
-					    "#no", "\\", "\xe2\x82\xac" };
+	static const char *const word[] = { "x", "hash:/etc/aliases", "$a", "[b.example]:25", "\"q\"", "a,b", "=",
+					    "a=b", "#no", "\\", "\xe2\x82\xac" };
 
 	for (unsigned count = below(4); count > 0; count--) {
 		buffer_add_string(&file.text, ONE_OF(word));
@@ -225,9 +225,12 @@ static void add_setting(int name)
 /* add_service - of master.cf; each field and argument may stand on a line of its own */
 static void add_service(int name)
 {
-	static const char *const field[][3] = { { "inet", "unix", "unix-dgram" }, { "y", "n", "-" }, { "y", "n", "-" },
-						{ "y", "n", "-" },                { "-", "60", "1000?" }, { "-", "1", "0" } };
-	static const char *const argument[] = { "-o", "-v", "-osyslog_name=x", "{ an argument }", "flags=D", "${a}", "\\" };
+	static const char *const field[][3] = {
+		{ "inet", "unix", "unix-dgram" }, { "y", "n", "-" }, { "y", "n", "-" }, { "y", "n", "-" },
+		{ "-", "60", "1000?" }, { "-", "1", "0" },
+	};
+	static const char *const argument[] = { "-o", "-v", "-osyslog_name=x", "{ an argument }", "flags=D", "${a}",
+						"\\" };
 	char (*fields)[24] = file.fields[file.pieces];
 	int *arguments = &file.arguments[file.pieces];
 	struct piece *piece = start_piece(name);
@@ -344,8 +347,8 @@ static void expect_appended(const struct main_cf_edit *edits, size_t count)
 		const struct main_cf_edit *next = NULL;
 
 		for (size_t i = 0; i < count; i++)
-			if (edits[i].operation == MAIN_CF_SET && !is_set(edits[i].name) && strcmp(edits[i].name, last) > 0 &&
-			    (next == NULL || strcmp(edits[i].name, next->name) < 0))
+			if (edits[i].operation == MAIN_CF_SET && !is_set(edits[i].name) &&
+			    strcmp(edits[i].name, last) > 0 && (next == NULL || strcmp(edits[i].name, next->name) < 0))
 				next = &edits[i];
 		if (next == NULL)
 			return;
@@ -436,7 +439,8 @@ static bool edit_master(const struct buffer *text, struct buffer *out)
 	struct fault fault;
 
 	asked.operation = edit.operation;
-	(void)snprintf(asked.type, sizeof asked.type, "%s", file.piece[piece].name < 0 ? ONE_OF(types) : file.fields[piece][1]);
+	(void)snprintf(asked.type, sizeof asked.type, "%s",
+		       file.piece[piece].name < 0 ? ONE_OF(types) : file.fields[piece][1]);
 	(void)snprintf(asked.selector, sizeof asked.selector, "%s/%s%s", name, asked.type, kinds[kind].rest);
 	(void)snprintf(entry, sizeof entry, "%s %s - - - - 9 new -o b=c", name, asked.type);
 	asked.value = kinds[kind].value != NULL ? kinds[kind].value : entry;
@@ -515,7 +519,8 @@ static bool take_entry(struct rest *rest, size_t p)
 			break;
 		buffer_add(&joined, rest->at, (size_t)(newline - rest->at));
 		rest->at = newline + 1;
-	} while (rest->end - rest->at > 4 && memcmp(rest->at, "    ", 4) == 0 && strchr("# \t\r\n\v\f", rest->at[4]) == NULL);
+	} while (rest->end - rest->at > 4 && memcmp(rest->at, "    ", 4) == 0 &&
+		 strchr("# \t\r\n\v\f", rest->at[4]) == NULL);
 	if (master_service_parse(&service, joined.data, joined.length, &brace, &fault) < 0)
 		good = wrong("%s: %s", asked.selector, fault.text);
 	else if (asked.appends)
@@ -679,7 +684,8 @@ static bool check_links(const struct way *way, bool has_twin)
 		ssize_t length = readlink(way->link[i], target, sizeof target - 1);
 
 		target[length < 0 ? 0 : length] = '\0';
-		good = strcmp(target, way->target[i]) == 0 || wrong("%s is no link to %s", way->link[i], way->target[i]);
+		good = strcmp(target, way->target[i]) == 0 ||
+		       wrong("%s is no link to %s", way->link[i], way->target[i]);
 	}
 	if (good && has_twin) {
 		read_text("twin", &text);

@@ -95,7 +95,8 @@ local cases = {
   -- type
   { "a directory", "rm $F; mkdir $F", "is not a regular file" },
   { "a fifo that nobody writes", "rm $F; mkfifo -m 644 $F", "is not a regular file" },
-  { "a socket", "rm $F; perl -MSocket -e 'socket(S,PF_UNIX,SOCK_STREAM,0); bind(S,sockaddr_un(shift))' $F; chmod 644 $F",
+  { "a socket",
+    "rm $F; perl -MSocket -e 'socket(S,PF_UNIX,SOCK_STREAM,0); bind(S,sockaddr_un(shift))' $F; chmod 644 $F",
     "is not a regular file" },
   { "a character device", "rm $F; mknod -m 644 $F c 1 5", "is not a regular file" },
   { "a block device", "rm $F; mknod -m 644 $F b 7 250", "is not a regular file" },
@@ -104,8 +105,8 @@ local cases = {
 
 -- Of the other two kinds one of each sort is enough: the way is the same.
 local ALSO = { ["644 root"] = true, ["664"] = true, ["4755"] = true, ["644 of nobody"] = true, ["directory 775"] = true,
-  ["/etc 775"] = true, ["a link to a sound file"] = true, ["a link into /tmp"] = true, ["a fifo that nobody writes"] = true,
-  ["a directory"] = true, ["an ACL that lets a user write"] = true }
+  ["/etc 775"] = true, ["a link to a sound file"] = true, ["a link into /tmp"] = true,
+  ["a fifo that nobody writes"] = true, ["a directory"] = true, ["an ACL that lets a user write"] = true }
 
 local function try(host, kind, case)
   local directory = kind.file:match "^(.*)/"
