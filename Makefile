@@ -136,9 +136,9 @@ unit: all
 system: all
 	$(BUSTED) tests/system
 
-$(BUILD)/fault/%: tests/fault/%.c $(CORE_OBJECTS)
+$(BUILD)/fault/%: tests/fault/%.c $(CORE_OBJECTS) $(BUILD)/loader.o
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(CORE_OBJECTS) $(LUA_LIBS)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(CORE_OBJECTS) $(BUILD)/loader.o $(LUA_LIBS)
 
 # A program that plays the end of a process by longjmp leaves its memory allocated.
 $(BUILD)/bench/%: tests/bench/%.c
@@ -164,6 +164,8 @@ torture: stage $(FAULT_PROGRAMS)
 	tests/fault/outside/run disk
 	tests/fault/outside/run race 120
 	$(BUILD)/fault/transaction_fault /dev/shm 200
+	$(BUILD)/fault/tree_race 100000
+	$(BUILD)/fault/preserve 100000
 	$(MAKE) fuzz T=3600
 
 # Coverage-guided, with clang: make fuzz T=60 gives each target a minute. New inputs are kept below $(BUILD)/fuzz.

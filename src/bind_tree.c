@@ -128,15 +128,30 @@ static int bind_real_path(lua_State *L)
 	return 1;
 }
 
-/* push_strings - a list of what a buffer holds, each string with its NUL */
-static void push_strings(lua_State *L, const struct buffer *strings)
+/* list_strings - in protected mode: a list of what the buffer at 1 holds, each string with its NUL */
+static int list_strings(lua_State *L)
 {
+	const struct buffer *strings = lua_touserdata(L, 1);
 	lua_Integer count = 0;
 
 	lua_newtable(L);
 	for (size_t at = 0; at < strings->length; at += strlen(strings->data + at) + 1) {
 		lua_pushstring(L, strings->data + at);
 		lua_rawseti(L, -2, ++count);
+	}
+	return 1;
+}
+
+/* unmake - remove directories just made, innermost first */
+static void unmake(const struct buffer *created)
+{
+	struct fault fault;
+
+	for (size_t at = created->length; at > 0;) {
+		at--;
+		while (at > 0 && created->data[at - 1] != '\0')
+			at--;
+		(void)tree_rmdir(created->data + at, &fault);
 	}
 }
 
@@ -158,7 +173,12 @@ static int bind_make_path(lua_State *L)
 	created = bind_box(L);
 	if (tree_make_path(path, &make, created, &fault) < 0)
 		return bind_failure(L, &fault);
-	push_strings(L, created);
+	lua_pushcfunction(L, list_strings);
+	lua_pushvalue(L, -2);
+	if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+		unmake(created); /* nobody would know of them */
+		return lua_error(L);
+	}
 	buffer_free(created);
 	return 1;
 }
@@ -167,7 +187,6 @@ static int bind_make_path(lua_State *L)
 static int bind_set_permissions(lua_State *L)
 {
 	static const char *const type[] = { "directory", "file", NULL };
-	static const char *const outcome[] = { "unchanged", "changed", "created" };
 	const char *base = bind_string(L, 1), *name = lua_isnil(L, 2) ? NULL : check_name(L, 2);
 	struct permissions want;
 	struct fault fault;
@@ -187,10 +206,14 @@ static int bind_set_permissions(lua_State *L)
 	luaL_argcheck(L, want.directory || !(want.create || want.recursive), 3,
 		      "'create' and 'recursive' are for directories");
 	luaL_argcheck(L, name != NULL || !want.create, 3, "'create' needs a name beneath the base");
+	/* Before the work, in the order of the outcomes: once it is done nothing may raise. */
+	lua_pushliteral(L, "unchanged");
+	lua_pushliteral(L, "changed");
+	lua_pushliteral(L, "created");
 	done = permissions_set(base, name, &want, &fault);
 	if (done < 0)
 		return bind_failure(L, &fault);
-	lua_pushstring(L, outcome[done]);
+	lua_pushvalue(L, done - PERMISSIONS_CREATED - 1);
 	return 1;
 }
 

@@ -215,15 +215,22 @@ static bool push_line(lua_State *L, const char *name)
 	return true;
 }
 
-/* is_shortage - is a string about a module that could not be read or compiled, or about memory? */
+/* is_shortage - does an error say that there was no memory, for Lua or for somebody below it? */
 static bool is_shortage(const char *text)
 {
-	static const char loading[] = "error loading module ", memory[] = "not enough memory";
-
-	return strncmp(text, loading, sizeof loading - 1) == 0 || strcmp(text, memory) == 0;
+	return strstr(text, "not enough memory") != NULL || strstr(text, strerror(ENOMEM)) != NULL;
 }
 
-/* handle_message - expected failures are objects and get a line, a string is a bug and gets a traceback */
+/* is_unloadable - is it about a module that could not be read or compiled? */
+static bool is_unloadable(const char *text)
+{
+	static const char loading[] = "error loading module ";
+
+	return strncmp(text, loading, sizeof loading - 1) == 0;
+}
+
+/* handle_message - expected failures are objects and get a line, a string is a bug and gets a traceback, unless
+ * memory was wanting */
 static int handle_message(lua_State *L)
 {
 	const struct host *host = lua_touserdata(L, lua_upvalueindex(1));
@@ -231,6 +238,10 @@ static int handle_message(lua_State *L)
 	if (lua_type(L, 1) != LUA_TSTRING && push_line(L, script_name(host)))
 		return 1;
 	if (lua_type(L, 1) == LUA_TSTRING && is_shortage(lua_tostring(L, 1))) {
+		lua_pushliteral(L, PROGRAM ": not enough memory");
+		return 1;
+	}
+	if (lua_type(L, 1) == LUA_TSTRING && is_unloadable(lua_tostring(L, 1))) {
 		push_flat(L, PROGRAM, lua_tostring(L, 1), lua_rawlen(L, 1));
 		return 1;
 	}

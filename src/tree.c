@@ -289,6 +289,7 @@ static bool is_end(const char *path)
 int tree_make_path(const char *path, const struct tree_make *make, struct buffer *created, struct fault *fault)
 {
 	struct making making = { .make = make, .created = created, .path = BUFFER_INIT };
+	const char *whole = path;
 	int result = 0;
 
 	if (*path != '/')
@@ -308,7 +309,7 @@ int tree_make_path(const char *path, const struct tree_make *make, struct buffer
 		path += length;
 	}
 	if (result < 0)
-		(void)fault_errno(fault, making.path.data);
+		(void)fault_errno(fault, buffer_failed(&making.path) ? whole : making.path.data);
 	end_making(&making, result < 0);
 	buffer_free(&making.path);
 	return result;

@@ -232,6 +232,7 @@ end
 
 ---postmulti --undo
 local function undo(run)
+  require "postmulti.log" -- now, so that nothing can fail any more when it is done
   local change = run.host:undo()
   run.report("info", ("change %d %s undone: %s"):format(change.number, run.host.dry_run and "would be" or "is",
     table.concat(change.actions, ", ")), true)
@@ -343,15 +344,25 @@ end
 ---@param traced any
 ---@return string|nil
 local function shortage(traced)
-  if traced == "not enough memory" then
-    return traced
+  local text = tostring(traced)
+  if text:find("not enough memory", 1, true) or text:find("Cannot allocate memory", 1, true) then
+    return "not enough memory"
   end
-  local first, rest = tostring(traced):gsub("^[^:\n]+:%d+: ", ""):match "^([^\n]*)\n?([^\n]*)"
+  local first, rest = text:gsub("^[^:\n]+:%d+: ", ""):match "^([^\n]*)\n?([^\n]*)"
   if first:find "^error loading module" then
     return first .. " " .. rest:match "^%s*(.-)$"
   end
   local module = first:match "^module '(.-)' not found:"
-  return module and "the Lua module " .. module .. " cannot be found or read; install postmulti-lua again"
+  if not module then
+    return nil
+  end
+  -- Lua takes a file for missing that it cannot open.
+  for path in text:gmatch "\n\tno file '(/[^'\n]*)'" do
+    if require("postmulti.core").stat(path) then
+      return ("the Lua module %s cannot be read from %s, perhaps for want of memory"):format(module, path)
+    end
+  end
+  return "the Lua module " .. module .. " cannot be found or read; install postmulti-lua again"
 end
 
 ---The commands of the site, for a host that is not open yet. Most runs ask for none.

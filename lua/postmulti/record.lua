@@ -159,7 +159,12 @@ local take = { file = remove_file, directory = remove_directory, chroot = remove
 
 local finish = {
   take = function(host, record)
-    take[record.kind](host, record)
+    local done, problem = pcall(take[record.kind], host, record)
+    if not done and not errors.is(problem) then
+      error(problem, 0)
+    elseif not done then
+      host.report("warning", ("%s; please remove %s by hand"):format(tostring(problem), record.path))
+    end
   end,
 
   remove = function(host, record)

@@ -238,7 +238,7 @@ function M.run(host)
     transaction:note(("undo change %d (%s)"):format(change.number, table.concat(change.actions, ", ")))
     bring_back(host, transaction, change, plan)
     put_off(host, transaction, change, plan)
-    transaction:afterward(function() host:refresh() end)
+    transaction:afterward(function() pcall(host.refresh, host) end) -- it is done, whether that can be read or not
     return change
   end)
 end

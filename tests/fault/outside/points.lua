@@ -1,19 +1,23 @@
 -- points.lua - each life-cycle command, with each of its system calls failing, or killed there
 --
 --	points.lua INJECT (quick|all|pairs|disk) [ACTION...]        within tests/support/sandbox
+--	points.lua REFUSE.SO memory [ACTION...]
 --
 -- quick: some calls, each killed, with one errno, or with a broken disk; all: each call with everything; pairs:
 -- killed, and then something befalls the command that recovers; disk: from a call on the disk is full, or broken, to
--- the end of the command. $STRIDE tries every STRIDEth point only, $OFFSET says which is the first.
+-- the end of the command; memory: allocations are refused (see refuse.c), $POINTS of each action in each way.
+-- $STRIDE tries every STRIDEth point only, $OFFSET says which is the first.
 --
 -- A point is an action, a system call of it (counted over all its processes) and what befalls that call: an errno, half
--- a read or write, SIGKILL, "+ERRNO" for the disk. Each starts from the same files. Afterwards
+-- a read or write, SIGKILL, "+ERRNO" for the disk; or an allocation and whether all that follow fail as well. Each
+-- starts from the same files. Afterwards
 --   - exit status 0 or 3 must mean: everything as after the action; another one: everything as before, and a message;
 --     4, for actions with hooks: everything as before or after;
 --   - after a kill, or where a message says that something cannot be undone now (which only a disk that stays broken
 --     excuses), the next command (which changes nothing itself) must bring the files to before or after: to before,
 --     when the first one said that it failed;
 --   - nothing else may be there: no .tmp, no journal, no directory;
+--   - where memory is refused, a failure is one line, and what is printed with success is all there is to print;
 --   - the same action again must then succeed.
 -- Prints "N faults, N bad"; a run in which no call failed is no fault.
 
@@ -64,8 +68,10 @@ return {
 }
 ]]
 
--- The commands, each with what is there before it.
+-- The commands, each with what is there before it. prints: its output counts; words: its messages are its own; once:
+-- the same again is something else.
 local actions = {
+  { name = "list", scene = "two", prints = true, "postmulti", "-l" },
   { name = "init", scene = "fresh", "postmulti", "-e", "init" },
   { name = "create", scene = "two", "postmulti", "-I", "postfix-n", "-G", "out", "-e", "create" },
   { name = "create first", scene = "init", "postmulti", "-I", "postfix-n", "-e", "create" },
@@ -75,7 +81,9 @@ local actions = {
   { name = "assign", scene = "two", "postmulti", "-i", "a", "-I", "postfix-z", "-G", "out", "-e", "assign" },
   { name = "enable", scene = "two", "postmulti", "-i", "a", "-e", "enable" },
   { name = "disable", scene = "enabled", "postmulti", "-i", "a", "-e", "disable" },
-  { name = "batch", scene = "two", "/usr/local/bin/postmulti-lua", "/run/points/batch.lua" },
+  { name = "batch", scene = "two", words = true, "/usr/local/bin/postmulti-lua", "/run/points/batch.lua" },
+  { name = "undo create", scene = "two", once = true, "postmulti", "--undo" },
+  { name = "undo destroy", scene = "destroyed", once = true, "postmulti", "--undo" },
   { name = "init done", scene = "init", "postmulti", "-e", "init" },
   { name = "import enabled", scene = "away", "postmulti", "-I", "postfix-b", "-G", "out", "-e", "import" },
   { name = "destroy hooks", scene = "two", hook = true, "postmulti", "-i", "a", "-e", "destroy" },
@@ -159,8 +167,8 @@ local function shell(command)
 end
 
 local function save(scene)
-  shell(("mkdir -p %s/%s && cd / && cp -a --parents etc/postfix* var/spool/postfix* var/lib/postfix* %s/%s"):format(
-    SAVE, scene, SAVE, scene))
+  shell(("mkdir -p %s/%s && cd / && for one in etc/postfix* var/spool/postfix* var/lib/postfix* var/lib/postmulti; do "
+    .. "[ ! -e $one ] || cp -a --parents $one %s/%s || exit; done"):format(SAVE, scene, SAVE, scene))
 end
 
 local function restore(action)
@@ -199,6 +207,10 @@ local function make_scenes()
   save "two"
   must("postmulti", "-i", "a", "-e", "enable")
   save "enabled"
+  must("postmulti", "-i", "a", "-e", "disable")
+  must("postmulti", "-i", "a", "-e", "destroy")
+  save "destroyed"
+  must("postmulti", "--undo")
   shell "sed -i 's/^multi_instance_enable.*/multi_instance_enable = yes/' /etc/postfix-b/main.cf"
   save "away"
   write(SAVE .. "/batch.lua", BATCH)
@@ -226,6 +238,38 @@ end
 local function inject(action, mode, at)
   local argv = { INJECT, number(mode), tostring(at) }
   return run(table.move(action, 1, #action, #argv + 1, argv))
+end
+
+-- ------------------------------------------------------------------ memory
+
+local REPORT = SAVE .. "/report"
+
+---Run a command with its ATth allocation refused, 0: none.
+---@return postmulti.Exit exit
+---@return integer counted
+---@return integer refused
+local function refuse(action, mode, at)
+  local file = assert(io.open(REPORT, "wb"))
+  file:write(("\0"):rep(16))
+  file:close()
+  local argv = { "env", "LD_PRELOAD=" .. INJECT, ("REFUSE=%s:%d:%s"):format(mode, at, REPORT) }
+  local exit = run(table.move(action, 1, #action, #argv + 1, argv))
+  return exit, ("<I8I8"):unpack(read(REPORT))
+end
+
+---The points of an action where memory is refused, the calls being allocations.
+local function plan_memory(action)
+  local points, output = {}, nil
+  for _, mode in ipairs { "once", "on", "c-once", "c-on" } do
+    restore(action)
+    local exit, count = refuse(action, mode, 0)
+    assert(exit.status == 0 and count > 0, exit.stderr)
+    output = exit.stdout
+    for at = 1, count, math.max(1, count // tonumber(os.getenv "POINTS" or 60)) do
+      points[#points + 1] = { at = at, call = "allocation", mode = mode }
+    end
+  end
+  return points, output
 end
 
 -- ------------------------------------------------------------------ checks
@@ -276,9 +320,28 @@ local function brief(paths)
   return table.concat(paths, ", ", 1, math.min(#paths, 4)) .. (#paths > 4 and " ..." or "")
 end
 
+---Does a failure for want of memory say so? In one line, unless the memory stays away: then there is one for each thing
+---that was tried. Of a library that cannot be loaded the reason is the dynamic linker's, which is not always true.
+local function is_plain(text, mode)
+  local lines = 0
+  for line in text:gmatch "[^\n]*\n" do
+    lines = lines + 1
+    if not line:lower():find "memory" and not line:find "^postmulti: fatal: error loading module [^\n]*%.so: " then
+      return false
+    end
+  end
+  return lines == 1 or lines > 1 and mode:find "on$"
+end
+
 ---One point: the fault, the checks, the next command. SECOND befalls that one.
 local function try(action, before, after, mode, at, call, second)
-  local exit = inject(action, mode, at)
+  local exit, _, refused
+  if SELECTION == "memory" then
+    exit, _, refused = refuse(action, mode, at)
+    exit.status = refused == 0 and 124 or exit.status
+  else
+    exit = inject(action, mode, at)
+  end
   if exit.status == 124 then
     unhit = unhit + 1
     return
@@ -290,6 +353,8 @@ local function try(action, before, after, mode, at, call, second)
   local killed = exit.status == 137 or exit.signal
   local on_disk = mode:find "^%+" ~= nil
   local for_now = on_disk and exit.stderr:find("cannot undo", 1, true)
+  -- Who has no memory at all cannot undo either: that is left to the next command, as by one that is killed.
+  local stays = SELECTION == "memory" and mode:find "on$" and exit.status ~= 0
   local now = snapshot()
   local done, undone = difference(after, now), difference(before, now)
   local is_clean = #done == 0 or #undone == 0
@@ -307,7 +372,7 @@ local function try(action, before, after, mode, at, call, second)
       if #done > 0 and #undone > 0 and not is_named(undone, exit.stderr, true) then
         wrong("a hook failed, and neither before (" .. brief(undone) .. ") nor after (" .. brief(done) .. ")")
       end
-    elseif #undone > 0 and not for_now and not exit.stderr:find("registered", 1, true)
+    elseif #undone > 0 and not stays and not for_now and not exit.stderr:find("registered", 1, true)
       and not is_named(undone, exit.stderr, true) then
       wrong("says failed, but " .. brief(undone))
     end
@@ -318,8 +383,17 @@ local function try(action, before, after, mode, at, call, second)
       wrong "a bug"
     end
   end
+  if SELECTION == "memory" then
+    if killed then
+      wrong("it dies of signal " .. tostring(exit.signal))
+    elseif exit.status ~= 0 and not action.words and not is_plain(exit.stderr, mode) then
+      wrong "the failure is not one line that says so"
+    elseif exit.status == 0 and action.prints and exit.stdout ~= action.output then
+      wrong("success, but this is printed:\n" .. exit.stdout)
+    end
+  end
   -- the next command
-  if killed or not is_clean then
+  if killed or stays or not is_clean then
     local said = ""
     local next_command = action.scene == "fresh" and action or { "postmulti", "-i", "-", "-e", "enable" }
     if second then
@@ -346,7 +420,7 @@ local function try(action, before, after, mode, at, call, second)
         next_one)
     end
   end
-  if #done > 0 and #undone == 0 then
+  if #done > 0 and #undone == 0 and not action.once then
     local again = run(action)
     local final = difference(after, snapshot())
     if again.status ~= 0 or #final > 0 then
@@ -412,10 +486,16 @@ local STRIDE, OFFSET = tonumber(os.getenv "STRIDE" or 1), tonumber(os.getenv "OF
 local function walk(action)
   restore(action)
   local before = snapshot()
-  local calls = list_calls(action)
+  local calls, points
+  if SELECTION == "memory" then
+    points, action.output = plan_memory(action)
+    calls = points
+  else
+    calls = list_calls(action)
+    points = plan(action, calls)
+  end
   local after = snapshot()
   local tried, was_bad = faults, bad
-  local points = plan(action, calls)
   for index = OFFSET, #points, STRIDE do
     local point = points[index]
     restore(action)
