@@ -355,6 +355,10 @@ function Transaction:remove_file(path)
   self:on_undo(function()
     errors.check(core.create_file(path, text, { mode = stat.mode }))
   end)
+  local synced, reason = core.sync(path:match "^(.*/)[^/]*$" or ".")
+  if not synced then
+    self.unsafe = reason
+  end
   return true
 end
 

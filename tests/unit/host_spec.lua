@@ -137,6 +137,18 @@ describe("create", function()
     assert.is_true(point > 12)
   end)
 
+  it("says of a removed file that it may come back, when its directory cannot be synced", function()
+    local fake = new_fake()
+    function fake.core.sync(path) return nil, path .. ": Input/output error", 5 end
+    local host = open(fake)
+    host:write_file("/etc/postfix/transport", "x\n")
+    local ok, problem = pcall(host.remove_file, host, "/etc/postfix/transport")
+    assert.is_false(ok)
+    assert.are.equal("unsafe", problem.kind)
+    assert.matches("^/etc/postfix/: Input/output error", problem.message)
+    assert.is_nil(fake.files["/etc/postfix/transport"])
+  end)
+
   it("refuses names and directories that are taken, whatever their spelling", function()
     local fake = new_fake()
     local host = open(fake)
