@@ -172,13 +172,26 @@ function M.primary(records)
   end
 end
 
+---Do records say no more than that PATH.tmp may be there?
+local function are_locks(records)
+  for _, record in ipairs(records) do
+    if record.op ~= "lock" then
+      return false
+    end
+  end
+  return true
+end
+
 ---How far did an interrupted transaction get?
 ---@param host postmulti.Host
 ---@param records postmulti.Record[]
----@return "begun"|"decided"|"unknown" state  decided: the primary was written; unknown: it was changed since
+---@return "begun"|"locked"|"decided"|"unknown" state  locked: a file may have been written, and is whole; decided: the
+---  primary was written; unknown: it was changed since
 function M.state(host, records)
   local last, primary = records[#records], M.primary(records)
-  if last and last.op == "done" then
+  if are_locks(records) then
+    return "locked"
+  elseif last and last.op == "done" then
     return "decided"
   elseif not primary then
     return "begun"

@@ -239,11 +239,12 @@ end
 
 ---Say what is about to be done: it can be undone, by this transaction or, after a crash, by the next.
 ---@param records postmulti.Record[]
-function Transaction:declare(records)
+---@param always boolean?  on disk even where one file is changed only
+function Transaction:declare(records, always)
   if #records == 0 then
     return
   end
-  if self.journal and not self.is_single then
+  if self.journal and (always or not self.is_single) then
     self.journal:add(records)
   end
   table.move(records, 1, #records, #self.records + 1, self.records)
@@ -323,6 +324,21 @@ function Transaction:edit_file(path, change, op)
   return true
 end
 
+---Does every command look for PATH.tmp?
+---@param path string
+---@return boolean
+---@private
+function Transaction:is_swept(path)
+  local host = self.host
+  for index = 0, #host.directories do
+    local directory = host.directories[index] or host.config_directory
+    if path == directory .. "/main.cf" or path == directory .. "/master.cf" then
+      return true
+    end
+  end
+  return false
+end
+
 ---Put a file in place of what is there, or make it; undone with the transaction.
 ---@param path string
 ---@param text string
@@ -330,10 +346,17 @@ end
 ---@return boolean changed
 function Transaction:put_file(path, text, mode)
   local core = self.host.core
-  if errors.if_exists(core.stat(path)) then
+  local old = errors.if_exists(core.read_file(path))
+  if old == text then
+    return false
+  end
+  if not self:is_swept(path) then
+    self:declare({ { op = "lock", path = path } }, true)
+  end
+  if old then
     return self:edit_file(path, function() return text, {} end)
   end
-  self:declare { { op = "lock", path = path }, { op = "file", path = path, new = text } }
+  self:declare { { op = "file", path = path, new = text } }
   errors.check(core.create_file(path, text, { mode = mode }))
   return true
 end
@@ -392,7 +415,8 @@ end
 ---From here on the transaction is not undone any more. Where the primary was written, that says so already.
 ---@private
 function Transaction:decide()
-  if self.journal and not self.is_nested and self.journal.count > 0 and not record.primary(self.records) then
+  if self.journal and not self.is_nested and not self.is_single and self.journal.count > 0
+    and not record.primary(self.records) then
     self.journal:add { { op = "done", path = self.host.config_directory } }
   end
 end
@@ -489,6 +513,14 @@ local recovery = {
     host.report("warning", "a command was interrupted; what it had begun is undone")
     for index = #records, 1, -1 do
       record.undo(host, records[index])
+    end
+  end,
+
+  locked = function(host, records)
+    host.report("warning", "a command was interrupted while it wrote " .. record.paths(records)
+      .. ", which is as before or as it was to be")
+    for _, one in ipairs(records) do
+      record.undo(host, one)
     end
   end,
 

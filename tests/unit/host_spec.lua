@@ -149,6 +149,15 @@ describe("create", function()
     assert.is_nil(fake.files["/etc/postfix/transport"])
   end)
 
+  it("writes nothing where a file has the text already", function()
+    local fake = new_fake()
+    local host = open(fake)
+    assert.is_true(host:write_file("/etc/postfix/transport", "x\n"))
+    local count = #fake.calls
+    assert.is_false(host:write_file("/etc/postfix/transport", "x\n"))
+    assert.not_matches("create_file", table.concat(fake.calls, "\n", count + 1))
+  end)
+
   it("refuses names and directories that are taken, whatever their spelling", function()
     local fake = new_fake()
     local host = open(fake)

@@ -113,6 +113,26 @@ describe("after a crash at any call", function()
     assert.is_true(finished >= 1, finished)
   end)
 
+  it("a file is as before, or written", function()
+    local undone, finished = check_every_point(function(host) host:write_file("/etc/postfix/transport", "x\n") end)
+    assert.is_true(undone >= 3, undone)
+    assert.is_true(finished >= 1, finished)
+  end)
+
+  it("a file beside which every command looks for PATH.tmp needs no journal", function()
+    local fake = fake_core.new(FILES)
+    postmulti.open({ core = fake.core }):write_file("/etc/postfix-out/master.cf", "x\n")
+    assert.are.equal("x\n", fake.files["/etc/postfix-out/master.cf"])
+    assert.not_matches("/var/lib/postmulti", table.concat(fake.calls, "\n"))
+  end)
+
+  it("a file that may be half written is named", function()
+    local _, fake = crash(4, function(host) host:write_file("/etc/postfix/transport", "x\n") end)
+    local _, messages = recovered(fake)
+    assert.are.same({ "a command was interrupted while it wrote /etc/postfix/transport, which is as before or as it "
+      .. "was to be" }, messages)
+  end)
+
   it("says what it did about it, and leaves no journal", function()
     local _, fake = crash(5, function(host) host:create { name = "postfix-in" } end)
     local _, messages = recovered(fake)
