@@ -83,11 +83,20 @@ run(function()
   end)
 end)
 ]] },
-}, 1, 4, #life_cycle.actions + 1, life_cycle.actions)
+  { name = "children", scene = "two", script = [[
+run(function()
+  host:transaction(function()
+    host:create { name = "postfix-n1", group = "out" }
+    assert(host:run { "postmulti", "-I", "postfix-n2", "-G", "out", "-e", "create" }.status == 0)
+    host:instance("a"):destroy()
+  end)
+end)
+]] },
+}, 1, 5, #life_cycle.actions + 1, life_cycle.actions)
 
 -- What the mutants forget to sync, and the run that shows it.
 local mutants = {
-  { skip = "file", action = "enable", stirred = true },
+  { skip = "file", action = "write file", stirred = true },
   { skip = "directory", action = "enable" },
   { skip = "journal", action = "create" },
 }
