@@ -533,7 +533,7 @@ function Host:write_file(path, text, options)
   end, true)
 end
 
----Remove a file. Within a transaction it is undone with it, as long as the program runs.
+---Remove a file. Within a transaction it is undone with it.
 ---@param path string
 ---@return boolean changed  false: there was none
 function Host:remove_file(path)

@@ -8,7 +8,7 @@ local errors = require "postmulti.errors"
 local names = require "postmulti.names"
 
 ---@class postmulti.Record
----@field op "directory"|"file"|"lock"|"edit"|"primary"|"remove"|"set-permissions"|"chroot"|"done"
+---@field op "directory"|"file"|"lock"|"edit"|"removed"|"primary"|"remove"|"set-permissions"|"chroot"|"done"
 ---@field path string
 ---@field old string?    text of a file before an edit
 ---@field new string?    text of a file after it

@@ -74,6 +74,13 @@ local function restore(host, record)
   end
 end
 
+---What a file must be given back, should its removal be undone: see "removed" below.
+---@param stat postmulti.Stat
+---@return string
+function M.attributes(stat)
+  return ("%d %d %d"):format(stat.mode, stat.uid, stat.gid)
+end
+
 local undo = {
   edit = restore,
   primary = restore,
@@ -90,6 +97,23 @@ local undo = {
     elseif text then
       host.report("warning", record.path .. ": another program changed it meanwhile; left as it is")
     end
+  end,
+
+  -- Its owner comes after it: where the file is there already, an earlier try may have come no further.
+  removed = function(host, record)
+    local core = host.core
+    errors.if_exists(M.sweep(host, record.path))
+    local mode, uid, gid = record.data:match "^(%d+) (%d+) (%d+)$"
+    local text = errors.if_exists(core.read_file(record.path))
+    if not text then
+      errors.check(core.create_file(record.path, record.old, { mode = tonumber(mode) }))
+    elseif text ~= record.old then
+      host.report("warning", record.path .. ": another program made it meanwhile; left as it is")
+      return
+    end
+    errors.check(core.set_permissions(record.path, nil, { type = "file", mode = tonumber(mode), uid = tonumber(uid),
+      gid = tonumber(gid) }))
+    errors.check(core.sync(record.path))
   end,
 
   -- A child that worked within this transaction may have come as far as that.

@@ -374,10 +374,8 @@ function Transaction:remove_file(path)
   if not text then
     errors.raise("refused", "%s is not a regular file", path)
   end
+  self:declare { { op = "removed", path = path, old = text, data = record.attributes(stat) } }
   errors.check(core.unlink(path))
-  self:on_undo(function()
-    errors.check(core.create_file(path, text, { mode = stat.mode }))
-  end)
   local synced, reason = core.sync(path:match "^(.*/)[^/]*$" or ".")
   if not synced then
     self.unsafe = reason

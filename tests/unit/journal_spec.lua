@@ -126,6 +126,17 @@ describe("after a crash at any call", function()
     assert.not_matches("/var/lib/postmulti", table.concat(fake.calls, "\n"))
   end)
 
+  it("a file that a transaction removed is there again, or gone with the rest", function()
+    local undone, finished = check_every_point(function(host)
+      host:transaction(function()
+        host:remove_file "/etc/postfix-out/master.cf"
+        host:instance("out"):set { myhostname = "out.example.com" }
+      end)
+    end)
+    assert.is_true(undone >= 4, undone)
+    assert.is_true(finished >= 1, finished)
+  end)
+
   it("a file that may be half written is named", function()
     local _, fake = crash(4, function(host) host:write_file("/etc/postfix/transport", "x\n") end)
     local _, messages = recovered(fake)

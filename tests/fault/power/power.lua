@@ -80,6 +80,7 @@ run(function()
     host:make_directory "/etc/postfix-a/tables/more"
     host:write_file("/etc/postfix-a/tables/more/transport", "example.com smtp:[192.0.2.1]\n")
     host:write_file("/etc/postfix/dynamicmaps.cf", "# nothing is left\n")
+    host:remove_file "/etc/postfix/private"
   end)
 end)
 ]] },
@@ -154,6 +155,7 @@ local function make_host(scene)
 end
 
 local function save(scene)
+  shell "install -o postfix -g postdrop -m 2640 /dev/null /etc/postfix/private; echo secret >/etc/postfix/private"
   local to = ("%s/%s"):format(SCENES, scene)
   shell(("mkdir -p %s/etc %s/spool %s/lib && cp -a /etc/postfix* %s/etc && cp -a /var/spool/postfix* %s/spool"
     .. " && cp -a /var/lib/postfix* %s/lib"):format(to, to, to, to, to, to))
