@@ -52,7 +52,7 @@ SHARE_FILES  = $(sort $(shell [ ! -d share ] || (cd share && find . -type f | se
 MAN_PAGES    = $(sort $(wildcard docs/man/*.[1-8])) $(BUILD)/postmulti-api.7
 
 # The suites of the tests, in the order in which `make check` runs them.
-SUITES          = unit fault outside parity system compat
+SUITES          = unit fault outside power parity system compat
 FAULT_SOURCES   = $(sort $(wildcard tests/fault/*.c))
 FAULT_PROGRAMS  = $(FAULT_SOURCES:tests/fault/%.c=$(BUILD)/fault/%)
 PARITY_SCRIPTS  = $(sort $(wildcard tests/compat/*_parity tests/compat/*_parity.lua))
@@ -157,12 +157,17 @@ outside: stage
 	tests/fault/outside/run quick
 	tests/fault/outside/run race 8
 
+# The whole command on a disk that loses its power; as root.
+power: stage
+	tests/fault/power/run quick
+
 # The long runs of the above, and what takes hours: see docs/reliability.md.
 torture: stage $(FAULT_PROGRAMS)
 	tests/fault/outside/run all
 	tests/fault/outside/run pairs
 	tests/fault/outside/run disk
 	tests/fault/outside/run race 120
+	tests/fault/power/run all
 	$(BUILD)/fault/transaction_fault /dev/shm 200
 	$(BUILD)/fault/tree_race 100000
 	$(BUILD)/fault/preserve 100000

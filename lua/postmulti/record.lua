@@ -118,17 +118,24 @@ end
 ---Make a file or directory again that was removed.
 local function put_back(host, record)
   local core, path = host.core, record.path
-  if errors.if_exists(core.stat(path, false)) or record.kind ~= "directory" and not record.old then
+  local mode, uid, gid = tonumber(record.mode, 8), math.tointeger(record.uid), math.tointeger(record.gid)
+  local is_there = errors.if_exists(core.stat(path, false)) ~= nil
+  if record.kind == "directory" then
+    errors.check(is_there or core.make_path(path, { mode = mode, uid = uid, gid = gid }))
+    return
+  elseif record.kind ~= "file" then
+    return
+  elseif not is_there then
+    errors.if_exists(M.sweep(host, path))
+    errors.check(core.create_file(path, record.old, { mode = mode }))
+  elseif core.read_file(path) ~= record.old then
+    host.report("warning", path .. ": another program made it meanwhile; left as it is")
     return
   end
-  local mode, uid, gid = tonumber(record.mode, 8), math.tointeger(record.uid), math.tointeger(record.gid)
-  if record.kind == "directory" then
-    errors.check(core.make_path(path, { mode = mode, uid = uid, gid = gid }))
-  else
-    errors.check(core.create_file(path, record.old, { mode = mode }))
-    local directory, name = names.split_path(path)
-    errors.check(core.set_permissions(directory, name, { type = "file", uid = uid, gid = gid, mode = mode }))
-  end
+  -- Where the file is there already, an earlier try may have come no further.
+  local directory, name = names.split_path(path)
+  errors.check(core.set_permissions(directory, name, { type = "file", uid = uid, gid = gid, mode = mode }))
+  host.current:later(path)
 end
 
 local undo = {

@@ -289,15 +289,16 @@ end
 ---Put records into the journal. Of a change that is whole or absent by itself the records serve --undo only: it is made
 ---without them, too.
 ---@param records postmulti.Record[]
+---@param always boolean?  on disk even so
 ---@private
-function Transaction:write_down(records)
+function Transaction:write_down(records, always)
   if not self.is_single then
     self:begin()
     return self.journal:add(records)
   end
   local written, problem = pcall(function()
     self:begin()
-    self.journal:add(records, true)
+    self.journal:add(records, not always)
   end)
   if errors.is(problem) and problem.kind == "interrupted" then
     error(problem, 0)
@@ -310,12 +311,13 @@ end
 
 ---Say what is about to be done: it can be undone, by this transaction or, after a crash, by the next.
 ---@param records postmulti.Record[]
-function Transaction:declare(records)
+---@param always boolean?  on disk even where one file is changed only
+function Transaction:declare(records, always)
   if #records == 0 then
     return
   end
   if self.journal then
-    self:write_down(records)
+    self:write_down(records, always)
   end
   table.move(records, 1, #records, #self.records + 1, self.records)
   self:remember(records)
@@ -445,6 +447,21 @@ function Transaction:edit_file(path, change, op)
   return true
 end
 
+---Does every command look for PATH.tmp?
+---@param path string
+---@return boolean
+---@private
+function Transaction:is_swept(path)
+  local host = self.host
+  for index = 0, #host.directories do
+    local directory = host.directories[index] or host.config_directory
+    if path == directory .. "/main.cf" or path == directory .. "/master.cf" then
+      return true
+    end
+  end
+  return false
+end
+
 ---Put a file in place of what is there, or make it; undone with the transaction.
 ---@param path string
 ---@param text string
@@ -452,10 +469,17 @@ end
 ---@return boolean changed
 function Transaction:put_file(path, text, mode)
   local core = self.host.core
-  if errors.if_exists(core.stat(path)) then
+  local old = errors.if_exists(core.read_file(path))
+  if old == text then
+    return false
+  end
+  if not self:is_swept(path) then
+    self:declare({ { op = "lock", path = path } }, true)
+  end
+  if old then
     return self:edit_file(path, function() return text, {} end)
   end
-  self:declare { { op = "lock", path = path }, { op = "file", path = path, sum = core.checksum(text) } }
+  self:declare { { op = "file", path = path, sum = core.checksum(text) } }
   errors.check(core.create_file(path, text, { mode = mode, sync_later = true }))
   self:later_beside(path)
   return true

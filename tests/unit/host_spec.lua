@@ -151,6 +151,26 @@ describe("create", function()
     assert.is_true(point > 12)
   end)
 
+  it("does not remove a file whose directory cannot be synced: it might come back", function()
+    local fake = new_fake()
+    local host = open(fake)
+    host:write_file("/etc/postfix/transport", "x\n")
+    function fake.core.sync() return nil, "/etc/postfix: Input/output error", 5 end
+    local problem = refusal(host.remove_file, host, "/etc/postfix/transport")
+    assert.are.equal("system", problem.kind)
+    assert.matches("^/etc/postfix: Input/output error", problem.message)
+    assert.are.equal("x\n", fake.files["/etc/postfix/transport"])
+  end)
+
+  it("writes nothing where a file has the text already", function()
+    local fake = new_fake()
+    local host = open(fake)
+    assert.is_true(host:write_file("/etc/postfix/transport", "x\n"))
+    local count = #fake.calls
+    assert.is_false(host:write_file("/etc/postfix/transport", "x\n"))
+    assert.not_matches("create_file", table.concat(fake.calls, "\n", count + 1))
+  end)
+
   it("refuses names and directories that are taken, whatever their spelling", function()
     local fake = new_fake()
     local host = open(fake)

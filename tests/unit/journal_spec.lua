@@ -137,6 +137,37 @@ describe("after a crash at any call", function()
     assert.is_true(finished >= 1, finished)
   end)
 
+  it("a file is as before, or written", function()
+    local undone, finished = check_every_point(function(host) host:write_file("/etc/postfix/transport", "x\n") end)
+    assert.is_true(undone >= 3, undone)
+    assert.is_true(finished >= 1, finished)
+  end)
+
+  it("a file that a transaction removed is there again, or gone with the rest", function()
+    local undone = check_every_point(function(host)
+      host:transaction(function()
+        host:remove_file "/etc/postfix-out/master.cf"
+        host:instance("out"):set { myhostname = "out.example.com" }
+      end)
+    end)
+    assert.is_true(undone >= 4, undone)
+    local _, finished = check_every_point(function(host)
+      host:transaction(function()
+        host:remove_file "/etc/postfix/main.cf.proto"
+        host:instance("out"):destroy()
+      end)
+    end)
+    assert.is_true(finished >= 4, finished)
+  end)
+
+  it("nothing is said of a single file, which is whole or absent by itself", function()
+    local _, fake = crash(5, function(host) host:write_file("/etc/postfix/transport", "x\n") end)
+    assert.is_truthy(fake.files["/var/lib/postmulti/etc-postfix/journal"])
+    local _, messages = recovered(fake)
+    assert.are.same({}, messages)
+    assert.is_nil(fake.files["/var/lib/postmulti/etc-postfix/journal"])
+  end)
+
   it("says what it did about it, and leaves no journal", function()
     local _, fake = crash(5, function(host) host:create { name = "postfix-in" } end)
     local _, messages = recovered(fake)

@@ -21,73 +21,14 @@
 --   - the same action again must then succeed.
 -- Prints "N faults, N bad"; a run in which no call failed is no fault.
 
-local dirent = require "posix.dirent"
-local stat = require "posix.sys.stat"
-local unistd = require "posix.unistd"
-package.cpath = "/usr/local/lib/lua/5.4/?.so;" .. package.cpath
-local core = require "postmulti.core"
+package.path = "tests/fault/?.lua;" .. package.path
+local life_cycle = require "life_cycle"
+
+local actions, brief, difference, read, run, shell, snapshot = life_cycle.actions, life_cycle.brief,
+  life_cycle.difference, life_cycle.read, life_cycle.run, life_cycle.shell, life_cycle.snapshot
 
 local INJECT, SELECTION = arg[1], arg[2]
 local SAVE = "/run/points"
-local FIND = { "/etc", "/var/spool", "/var/lib" }
-
-local BATCH = [[
-local host = require("postmulti").open { report = function(_, text) io.stderr:write(text, "\n") end }
-local ok, problem = pcall(host.transaction, host, function()
-  for index = 1, 2 do
-    host:create { name = "postfix-n" .. index, group = "out" }:set { smtp_helo_name = "n" .. index .. ".example.com" }
-  end
-  host:instance("a"):enable()
-  host:instance("a"):assign { group = "out" }
-end)
-if not ok then
-  io.stderr:write(tostring(problem), "\n")
-  os.exit(type(problem) == "table" and problem.kind == "unsafe" and 3 or 1)
-end
-]]
-
--- Takes part in everything, and changes files of its own.
-local HOOK = [[
-return {
-  before_create = function(event)
-    event.host:write_file("/etc/postfix-site.names", event.instance.name .. "\n")
-  end,
-  after_create = function(event)
-    event.instance:set { smtp_tls_security_level = "may" }
-    local exit = event.instance:run { "postconf", "-e", "smtp_helo_name = n.example.com" }
-    if exit.status ~= 0 then
-      error "postconf failed"
-    end
-  end,
-  undo_create = function(event)
-    io.stderr:write("undone ", event.instance.name, "\n")
-  end,
-  before_destroy = function(event)
-    event.host:write_file("/etc/postfix-site.names", "none\n")
-  end,
-}
-]]
-
--- The commands, each with what is there before it. prints: its output counts; words: its messages are its own; once:
--- the same again is something else.
-local actions = {
-  { name = "list", scene = "two", prints = true, "postmulti", "-l" },
-  { name = "init", scene = "fresh", "postmulti", "-e", "init" },
-  { name = "create", scene = "two", "postmulti", "-I", "postfix-n", "-G", "out", "-e", "create" },
-  { name = "create first", scene = "init", "postmulti", "-I", "postfix-n", "-e", "create" },
-  { name = "import", scene = "two", "postmulti", "-I", "postfix-b", "-G", "out", "-e", "import" },
-  { name = "deport", scene = "two", "postmulti", "-i", "a", "-e", "deport" },
-  { name = "destroy", scene = "two", "postmulti", "-i", "a", "-e", "destroy" },
-  { name = "assign", scene = "two", "postmulti", "-i", "a", "-I", "postfix-z", "-G", "out", "-e", "assign" },
-  { name = "enable", scene = "two", "postmulti", "-i", "a", "-e", "enable" },
-  { name = "disable", scene = "enabled", "postmulti", "-i", "a", "-e", "disable" },
-  { name = "batch", scene = "two", words = true, "/usr/local/bin/postmulti-lua", "/run/points/batch.lua" },
-  { name = "undo create", scene = "two", once = true, "postmulti", "--undo" },
-  { name = "undo destroy", scene = "destroyed", once = true, "postmulti", "--undo" },
-  { name = "init done", scene = "init", "postmulti", "-e", "init" },
-  { name = "import enabled", scene = "away", "postmulti", "-I", "postfix-b", "-G", "out", "-e", "import" },
-  { name = "destroy hooks", scene = "two", hook = true, "postmulti", "-i", "a", "-e", "destroy" },
-}
 
 local errnos = { EIO = 5, ENOSPC = 28, EACCES = 13, EINTR = 4, EMFILE = 24, ENOMEM = 12, EROFS = 30, EDQUOT = 122,
   EPERM = 1, ESTALE = 116, EAGAIN = 11, ENFILE = 23 }
@@ -102,70 +43,6 @@ end
 
 -- ------------------------------------------------------------------- files
 
-local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read "a"
-  file:close()
-  return text
-end
-
-local function describe(path, found)
-  local st = stat.lstat(path)
-  if not st then
-    return
-  end
-  local kind = st.st_mode & 0xF000
-  local text = ("%o %d:%d"):format(st.st_mode, st.st_uid, st.st_gid)
-  if kind == 0x8000 then
-    text = text .. " " .. read(path)
-  elseif kind == 0xA000 then
-    text = text .. " " .. unistd.readlink(path)
-  end
-  found[path] = text
-  if kind == 0x4000 then
-    for name in dirent.files(path) do
-      if name ~= "." and name ~= ".." then
-        describe(path .. "/" .. name, found)
-      end
-    end
-  end
-end
-
----Everything that an action may change: path to owner, mode and contents.
-local function snapshot()
-  local found = {}
-  for _, top in ipairs(FIND) do
-    for name in dirent.files(top) do
-      if name:find "^postfix" then
-        describe(top .. "/" .. name, found)
-      end
-    end
-  end
-  describe("/var/lib/postmulti/etc-postfix/journal", found)
-  return found
-end
-
----The paths in which two snapshots differ.
-local function difference(one, other)
-  local paths = {}
-  for path, text in pairs(one) do
-    if other[path] ~= text then
-      paths[#paths + 1] = (other[path] and "changed " or "missing ") .. path
-    end
-  end
-  for path in pairs(other) do
-    if not one[path] then
-      paths[#paths + 1] = "left " .. path
-    end
-  end
-  table.sort(paths)
-  return paths
-end
-
-local function shell(command)
-  assert(os.execute(command), command)
-end
-
 local function save(scene)
   shell(("mkdir -p %s/%s && cd / && for one in etc/postfix* var/spool/postfix* var/lib/postfix* var/lib/postmulti; do "
     .. "[ ! -e $one ] || cp -a --parents $one %s/%s || exit; done"):format(SAVE, scene, SAVE, scene))
@@ -179,43 +56,7 @@ local function restore(action)
   end
 end
 
-local function write(path, text)
-  local file = assert(io.open(path, "w"))
-  file:write(text)
-  file:close()
-end
-
 -- -------------------------------------------------------------------- runs
-
-local function run(argv)
-  return assert(core.run(argv, { stdin = "null", stdout = "capture", stderr = "capture", time_limit = 20 }))
-end
-
-local function must(...)
-  local exit = run { ... }
-  assert(exit.status == 0, table.concat({ ... }, " ") .. ": " .. exit.stderr)
-end
-
-local function make_scenes()
-  save "fresh"
-  must("postmulti", "-e", "init")
-  save "init"
-  must("postmulti", "-I", "postfix-b", "-e", "create")
-  must("postmulti", "-i", "b", "-e", "deport")
-  must("postmulti", "-I", "postfix-a", "-e", "create")
-  must("postmulti", "-I", "postfix-c", "-e", "create")
-  save "two"
-  must("postmulti", "-i", "a", "-e", "enable")
-  save "enabled"
-  must("postmulti", "-i", "a", "-e", "disable")
-  must("postmulti", "-i", "a", "-e", "destroy")
-  save "destroyed"
-  must("postmulti", "--undo")
-  shell "sed -i 's/^multi_instance_enable.*/multi_instance_enable = yes/' /etc/postfix-b/main.cf"
-  save "away"
-  write(SAVE .. "/batch.lua", BATCH)
-  write(SAVE .. "/hook.lua", HOOK)
-end
 
 ---The calls that a command makes.
 local function list_calls(action)
@@ -316,10 +157,6 @@ local function without_leftovers(paths)
   return rest
 end
 
-local function brief(paths)
-  return table.concat(paths, ", ", 1, math.min(#paths, 4)) .. (#paths > 4 and " ..." or "")
-end
-
 ---Does a failure for want of memory say so? In one line, unless the memory stays away: then there is one for each thing
 ---that was tried. Of a library that cannot be loaded the reason is the dynamic linker's, which is not always true.
 local function is_plain(text, mode)
@@ -386,7 +223,7 @@ local function try(action, before, after, mode, at, call, second)
   if SELECTION == "memory" then
     if killed then
       wrong("it dies of signal " .. tostring(exit.signal))
-    elseif exit.status ~= 0 and not action.words and not is_plain(exit.stderr, mode) then
+    elseif exit.status ~= 0 and not action.script and not is_plain(exit.stderr, mode) then
       wrong "the failure is not one line that says so"
     elseif exit.status == 0 and action.prints and exit.stdout ~= action.output then
       wrong("success, but this is printed:\n" .. exit.stdout)
@@ -395,7 +232,7 @@ local function try(action, before, after, mode, at, call, second)
   -- the next command
   if killed or stays or not is_clean then
     local said = ""
-    local next_command = action.scene == "fresh" and action or { "postmulti", "-i", "-", "-e", "enable" }
+    local next_command = life_cycle.next_command(action)
     if second then
       local exit2 = inject(next_command, second.mode, second.at)
       if exit2.status == 124 then
@@ -505,7 +342,8 @@ local function walk(action)
   io.stdout:flush()
 end
 
-make_scenes()
+life_cycle.make_scenes(save)
+life_cycle.write_scripts(actions, SAVE)
 local wanted = {}
 for index = 3, #arg do
   wanted[arg[index]] = true
