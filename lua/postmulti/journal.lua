@@ -161,8 +161,13 @@ function Journal:rewind(count)
   self.count = count
 end
 
----Forget everything, oldest first: what says that the transaction was completed is last, and stays true until then.
-function Journal:clear()
+---Forget everything. Oldest first: what says that the transaction was completed is last, and stays true until then.
+---Newest first, if it was undone: the decision goes before what it was about.
+---@param is_undone boolean?
+function Journal:clear(is_undone)
+  if is_undone then
+    self:rewind(0)
+  end
   for _, name in ipairs(files(self)) do
     errors.check(self.core.unlink(self.directory .. "/" .. name))
   end

@@ -206,6 +206,18 @@ local function are_locks(records)
   return true
 end
 
+---The texts that a file had before each of its edits. An undo that was interrupted, too, has left one of them.
+---@return table<string, true>
+local function earlier(records, path)
+  local texts = {}
+  for _, record in ipairs(records) do
+    if record.path == path and record.old then
+      texts[record.old] = true
+    end
+  end
+  return texts
+end
+
 ---How far did an interrupted transaction get?
 ---@param host postmulti.Host
 ---@param records postmulti.Record[]
@@ -225,12 +237,20 @@ function M.state(host, records)
     return M.settings(core, text, primary.path).multi_instance_directories or ""
   end
   local now = errors.check(core.read_file(primary.path))
-  if now == primary.old then
+  local before = earlier(records, primary.path)
+  if now == primary.new then
+    return "decided"
+  elseif before[now] then
     return "begun"
-  elseif now == primary.new or directories(now) == directories(primary.new) then
+  elseif directories(now) == directories(primary.new) then
     return "decided"
   end
-  return directories(now) == directories(primary.old) and "begun" or "unknown"
+  for text in pairs(before) do
+    if directories(now) == directories(text) then
+      return "begun"
+    end
+  end
+  return "unknown"
 end
 
 ---The paths that records are about.

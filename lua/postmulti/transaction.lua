@@ -474,19 +474,20 @@ function Transaction:undo()
   if not self:undo_records(0) then
     return
   end
-  local done, problem = xpcall(self.forget, with_traceback, self)
+  local done, problem = xpcall(self.forget, with_traceback, self, true)
   if not done then
     self.host.report("warning", tostring(problem))
   end
 end
 
+---@param is_undone boolean?
 ---@private
-function Transaction:forget()
+function Transaction:forget(is_undone)
   if not self.journal then
     return
   elseif not self.is_nested then
     if self.journal.count > 0 or self.journal.is_made then
-      self.journal:clear()
+      self.journal:clear(is_undone)
     end
   elseif #self.records == 0 then
     -- Undone. What was done stays in the journal: should the process that we work for fail, it is undone then.
@@ -544,16 +545,18 @@ function Transaction:recover()
   local records = self.journal and self.journal:read()
   if records then
     -- One that died before it could say what it was about to do had done nothing.
+    local state
     if #records > 0 then
       local done, problem = xpcall(function()
-        recovery[record.state(self.host, records)](self.host, records)
+        state = record.state(self.host, records)
+        recovery[state](self.host, records)
       end, with_traceback)
       if not done then
         errors.raise("system", "a command was interrupted, and what it had begun cannot be undone: %s (repair that; or"
           .. " remove %s to leave everything as it is)", tostring(problem), self.journal.directory)
       end
     end
-    self.journal:clear()
+    self.journal:clear(state == "begun")
   end
 end
 
