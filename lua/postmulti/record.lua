@@ -268,6 +268,18 @@ function M.is_done(host, record)
   return text ~= nil and host.core.checksum(text) == record.sum
 end
 
+---The texts that a file had before each of its edits. An undo that was interrupted, too, has left one of them.
+---@return table<string, true>
+local function earlier(records, path)
+  local texts = {}
+  for _, record in ipairs(records) do
+    if record.path == path and record.old then
+      texts[record.old] = true
+    end
+  end
+  return texts
+end
+
 ---How far did an interrupted transaction get?
 ---@param host postmulti.Host
 ---@param records postmulti.Record[]
@@ -286,16 +298,22 @@ function M.state(host, records)
     return M.directories(core, text, primary.path)
   end
   local now = errors.check(core.read_file(primary.path))
-  if now == primary.old then
-    return "begun"
-  elseif core.checksum(now) == primary.sum then
+  local before = earlier(records, primary.path)
+  if core.checksum(now) == primary.sum then
     return "decided"
+  elseif before[now] then
+    return "begun"
   elseif primary.directories == directories(primary.old) then
     return "unknown"
   elseif directories(now) == primary.directories then
     return "decided"
   end
-  return directories(now) == directories(primary.old) and "begun" or "unknown"
+  for text in pairs(before) do
+    if directories(now) == directories(text) then
+      return "begun"
+    end
+  end
+  return "unknown"
 end
 
 ---The paths that records are about.

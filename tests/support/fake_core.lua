@@ -81,9 +81,10 @@ function M.new(files)
 
   function core.stat(path)
     if fake.files[path] then
-      return { type = "file", mode = 420, uid = 0, gid = 0, size = #fake.files[path], device = 1, inode = path }
+      return { type = "file", mode = 420, uid = 0, gid = 0, size = #fake.files[path], device = 1, inode = path,
+        mtime = os.time() }
     elseif fake.directories[path] then
-      return { type = "directory", mode = 493, uid = 0, gid = 0, size = 0, device = 1, inode = path }
+      return { type = "directory", mode = 493, uid = 0, gid = 0, size = 0, device = 1, inode = path, mtime = 0 }
     end
     return missing(path)
   end

@@ -23,17 +23,27 @@ local FILES = {
 local function crash_at(fake, point)
   local core = setmetatable({}, { __index = fake.core })
   local count = 0
-  for _, name in ipairs {
-    "make_path", "create_file", "set_permissions", "edit", "unlink", "rmdir", "remove_tree", "append_file", "rename",
-  } do
-    core[name] = function(...)
+  local function may_crash(func)
+    return function(...)
       count = count + 1
       if count >= point then
         error("crash", 0)
       end
-      return fake.core[name](...)
+      return func(...)
     end
   end
+  for _, name in ipairs {
+    "make_path", "create_file", "set_permissions", "unlink", "rmdir", "remove_tree", "append_file", "rename",
+  } do
+    core[name] = may_crash(fake.core[name])
+  end
+  core.edit = may_crash(function(...)
+    local edit, reason, errno = fake.core.edit(...)
+    if edit then
+      edit.commit = may_crash(edit.commit)
+    end
+    return edit, reason, errno
+  end)
   return core, function() return count >= point end
 end
 
@@ -158,6 +168,44 @@ describe("after a crash at any call", function()
       end)
     end)
     assert.is_true(finished >= 4, finished)
+  end)
+
+  it("a recovery that is interrupted, too, is made good by the next one", function()
+    -- The primary is written twice: before the child, and at the end.
+    local function action(host)
+      host:transaction(function()
+        host:create { name = "postfix-a" }
+        host:run { "child" }
+        host:instance("out"):destroy()
+      end)
+    end
+    local before = fake_core.picture(fake_core.new(FILES))
+    local done = fake_core.new(FILES)
+    action(postmulti.open { core = done.core })
+    local after, tried = fake_core.picture(done), 0
+    for point = 1, math.huge do
+      local died, died_again
+      for second = 1 + point % 3, math.huge, 3 do
+        local fake
+        died, fake = crash(point, action)
+        local core, has_died = crash_at(fake, second)
+        pcall(function() postmulti.open({ core = core, report = function() end }):transaction(function() end) end)
+        recovered(fake)
+        local now = fake_core.picture(fake)
+        if not pcall(assert.are.same, before, now) then
+          assert.are.same(after, now)
+        end
+        tried = tried + 1
+        died_again = has_died()
+        if not died or not died_again then
+          break
+        end
+      end
+      if not died then
+        break
+      end
+    end
+    assert.is_true(tried > 200, tried)
   end)
 
   it("nothing is said of a single file, which is whole or absent by itself", function()

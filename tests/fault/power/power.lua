@@ -160,7 +160,6 @@ local function make_host(scene)
 end
 
 local function save(scene)
-  shell "install -o postfix -g postdrop -m 2640 /dev/null /etc/postfix/private; echo secret >/etc/postfix/private"
   local to = ("%s/%s"):format(SCENES, scene)
   shell(("mkdir -p %s/etc %s/spool %s/lib && cp -a /etc/postfix* %s/etc && cp -a /var/spool/postfix* %s/spool"
     .. " && cp -a $(ls -d /var/lib/postfix* /var/lib/postmulti 2>/dev/null) %s/lib"):format(to, to, to, to, to, to))
@@ -409,9 +408,10 @@ end
 
 ---Have a host mounted of which an interrupted action has left something to be undone or done; false: none was found.
 local function interrupt(log)
-  local others = plan(log)
-  for index = math.random(#others), #others do
-    build(log, others[index])
+  local states = plan(log)
+  local start = math.random(#states)
+  for step = 0, #states - 1 do
+    build(log, states[(start + step) % #states + 1])
     assert(mount_host())
     if core.stat(JOURNAL) then
       return true
@@ -465,6 +465,8 @@ local function prepare()
   elseif os.execute("command -v " .. filesystem.make[1] .. " >/dev/null") == nil then
     unavailable("there is no " .. filesystem.make[1])
   end
+  -- A file whose owner and mode are its own.
+  shell "install -o postfix -g postdrop -m 2640 /dev/null /etc/postfix/private && echo secret >/etc/postfix/private"
   life_cycle.make_scenes(save)
   life_cycle.write_scripts(actions, HOME)
 end
