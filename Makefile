@@ -70,8 +70,8 @@ BUSTED     = $(RUN_LUA) $$(command -v busted) -o plainTerminal $(BUSTED_FLAGS)
 # Linked as they are, with the tree's own paths; everything else asks build.h.
 PROGRAMS = $(BUILD)/postmulti-lua $(BUILD)/postmulti/core.so
 
-.PHONY: all core check $(SUITES) mutants torture fuzz stage asan ubsan lint lint-lua lint-c lint-shell lint-man \
-	install uninstall dist clean help bench bench-ci bench-ir FORCE
+.PHONY: all core check $(SUITES) mutants torture fuzz fuzz-seeds stage asan ubsan lint lint-lua lint-c lint-shell \
+	lint-man install uninstall dist clean help bench bench-ci bench-ir FORCE
 all: $(PROGRAMS) $(BUILD)/postmulti.script $(BUILD)/compiled/stamp $(BUILD)/postmulti-api.7
 
 core: $(BUILD)/postmulti/core.so
@@ -173,22 +173,43 @@ torture: stage $(FAULT_PROGRAMS)
 	$(BUILD)/fault/preserve 100000
 	$(MAKE) fuzz T=3600
 
-# Coverage-guided, with clang: make fuzz T=60 gives each target a minute. New inputs are kept below $(BUILD)/fuzz.
-T             = 10
-FUZZ_PROGRAMS = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/*.c)))
-FUZZ_CORE     = $(patsubst %,src/%.c,buffer config_text expand fault main_cf master_cf master_edit master_word)
+# Coverage-guided, with clang: first the seeds as they are, then, T seconds for each target, new inputs made of them
+# (see tests/fuzz/run; make fuzz T=0 RUNS=10000000 counts instead). A target is a C file or a Lua file, which lua.c
+# runs. What takes time and finds nothing is left out: comparisons are not traced (the dictionaries stand for that),
+# nor is the code of the targets. Expansion has smaller bounds, so that they are met often.
+T            = 10
+FUZZ_SOURCES = $(filter-out %/lua.c,$(wildcard tests/fuzz/*.c tests/fuzz/*.lua))
+FUZZ         = $(sort $(basename $(notdir $(FUZZ_SOURCES))))
+FUZZ_CFLAGS  = -std=gnu11 -g -O2 -Wall -Wextra -fno-omit-frame-pointer -fsanitize=address,undefined \
+	-fno-sanitize-recover=undefined -DEXPAND_RESULT='((size_t)65536)' -DEXPAND_LOOKUPS='((size_t)1000)' \
+	-DEXPAND_WORK='((size_t)262144)' -I$(BUILD) -Isrc $(LUA_CFLAGS)
+FUZZ_OBJECTS = $(CORE_SOURCES:src/%.c=$(BUILD)/fuzz/core/%.o)
 
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_CORE) $(wildcard src/*.h)
-	@mkdir -p $(@D)/corpus/$*
-	clang -g -O1 -std=gnu11 -Isrc -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-		-o $@ $< $(FUZZ_CORE)
+$(BUILD)/fuzz/core/%.o: src/%.c $(wildcard src/*.h) $(BUILD)/build.h
+	@mkdir -p $(@D)
+	clang $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -fno-sanitize-coverage=trace-cmp -c -o $@ $<
 
-fuzz: $(FUZZ_PROGRAMS)
-	@for program in $^; do \
-		name=$${program##*/}; echo "$$name"; \
-		$$program -max_total_time=$(T) -max_len=2048 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 \
-			-artifact_prefix=$$program- $(BUILD)/fuzz/corpus/$$name tests/fuzz/seeds/$$name || exit 1; \
-	done
+$(BUILD)/fuzz/core.a: $(FUZZ_OBJECTS)
+	@rm -f $@
+	ar rc $@ $^
+
+.PRECIOUS: $(BUILD)/fuzz/%.o
+$(BUILD)/fuzz/%.o: tests/fuzz/%.c $(wildcard src/*.h tests/fuzz/*.h)
+	@mkdir -p $(@D)
+	clang $(FUZZ_CFLAGS) -c -o $@ $<
+
+$(BUILD)/fuzz/%: $(BUILD)/fuzz/%.o $(BUILD)/fuzz/core.a
+	clang $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $^ $(LUA_LIBS)
+
+$(BUILD)/fuzz/%: tests/fuzz/%.lua $(BUILD)/fuzz/lua.o $(BUILD)/fuzz/core.a
+	clang $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $(filter-out %.lua,$^) $(LUA_LIBS)
+
+fuzz: $(FUZZ:%=$(BUILD)/fuzz/%)
+	@tests/fuzz/run $(BUILD)/fuzz $(T) $(FUZZ)
+
+# The few new inputs that are worth to be kept.
+fuzz-seeds: $(FUZZ:%=$(BUILD)/fuzz/%)
+	tests/fuzz/run $(BUILD)/fuzz merge $(FUZZ)
 
 parity: core
 	@status=0; for script in $(PARITY_SCRIPTS); do echo "$$script"; $(RUN_LUA) $$script || status=1; done; exit $$status
@@ -269,7 +290,7 @@ help:
 	@echo 'all        build the host, the C module and the command (default)'
 	@echo 'check      all tests: $(SUITES); each is a target of its own'
 	@echo 'torture    the long runs of the fault tests: hours'
-	@echo 'fuzz       the readers of configuration files, T seconds each (clang)'
+	@echo 'fuzz       hostile input for whatever reads some: T=$(T) seconds each, or RUNS inputs (clang)'
 	@echo 'asan ubsan the tests of the C core under a sanitizer'
 	@echo 'bench      measure against the floor, the stock command and its peers, with N=$(N) instances'
 	@echo 'bench-ci   instructions, processes and system calls against those recorded; bench-ir: instructions'

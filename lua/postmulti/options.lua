@@ -134,7 +134,7 @@ local set = {
     if value:sub(1, 1) ~= "/" then
       return ("configuration directory '%s': specify an absolute path"):format(value)
     end
-    o.config_directory = #value > 1 and value:gsub("/+$", "") or value
+    o.config_directory = value:match "^(/.-)/*$"
   end,
   e = function(o, value)
     if not contains(M.actions, value) then

@@ -43,9 +43,10 @@ function M.parse_line(line)
     return nil
   end
   local kind = ({ d = "directory", f = "file" })[field[2]]
-  local mode = (field[5] or ""):match "^[0-7]+$"
-  local relative = rest ~= "" and (rest or ""):match "^/+(.-)/*$" or nil
-  if not base or not kind or not mode or (field[3] or "") == "" or (rest ~= "" and not relative)
+  local mode = (field[5] or ""):match "^0*([0-7]+)$"
+  rest = rest and rest:gsub("/+$", "")
+  local relative = rest ~= "" and (rest or ""):match "^/+(.+)$" or nil
+  if not base or not kind or not mode or #mode > 4 or (field[3] or "") == "" or (rest ~= "" and not relative)
     or rest:find("$", 1, true) or ("/" .. rest .. "/"):find("/../", 1, true) or flags:find "[^pucr1]" then
     return false
   end

@@ -14,9 +14,33 @@ local ESCAPES = {
   ['"'] = '\\"', ["\\"] = "\\\\", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t",
 }
 
+-- What stands for a byte that is no part of a character: JSON is UTF-8.
+local REPLACEMENT = "\u{FFFD}"
+
+---The value with each byte that is not UTF-8 replaced.
+---@param value string
+---@return string
+local function to_utf8(value)
+  local parts, from = {}, 1
+  while true do
+    local length, bad = utf8.len(value, from)
+    if length then
+      break
+    end
+    parts[#parts + 1] = value:sub(from, bad - 1)
+    parts[#parts + 1] = REPLACEMENT
+    from = bad + 1
+  end
+  parts[#parts + 1] = value:sub(from)
+  return table.concat(parts)
+end
+
 ---@param value string
 ---@return string
 local function quote(value)
+  if not utf8.len(value) then
+    value = to_utf8(value)
+  end
   return '"' .. value:gsub('[%c"\\\127]', function(byte)
     return ESCAPES[byte] or ("\\u00%02X"):format(byte:byte())
   end) .. '"'

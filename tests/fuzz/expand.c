@@ -2,7 +2,8 @@
  * expand - fuzz the expansion of $name
  *
  * Input: a text, then lines "name=value" that it may refer to. It must end
- * within its bounds and leave the buffer alone when it fails.
+ * within its bounds, which are smaller here than in the program (Makefile),
+ * and leave the buffer alone when it fails.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,13 +16,15 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 struct table {
 	const char *text;
 	size_t length;
+	size_t lookups; /* so far */
 };
 
 static bool find(void *context, const char *name, size_t length, const char **value, size_t *size)
 {
-	const struct table *table = context;
+	struct table *table = context;
 	const char *line = table->text, *end = line + table->length;
 
+	table->lookups++;
 	while (line < end) {
 		const char *stop = memchr(line, '\n', (size_t)(end - line));
 
@@ -41,7 +44,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
 	const char *text = (const char *)data, *end = size > 0 ? memchr(text, '\n', size) : NULL;
 	size_t length = end == NULL ? size : (size_t)(end - text);
-	struct table table = { end == NULL ? text : end + 1, end == NULL ? 0 : size - length - 1 };
+	struct table table = { end == NULL ? text : end + 1, end == NULL ? 0 : size - length - 1, 0 };
 	struct buffer result = BUFFER_INIT;
 	struct fault fault;
 	int outcome;
@@ -49,8 +52,12 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	buffer_add(&result, "before", 6);
 	outcome = expand_text(&result, text, length, find, &table, &fault);
 	if (result.length < 6 || memcmp(result.data, "before", 6) != 0 || (outcome < 0 && result.length != 6) ||
-	    result.length > 6 + EXPAND_RESULT) {
-		fprintf(stderr, "expand: the result is out of bounds\n");
+	    result.length > 6 + EXPAND_RESULT || table.lookups > EXPAND_LOOKUPS + 1) {
+		fprintf(stderr, "expand: the result or the work is out of bounds\n");
+		abort();
+	}
+	if (outcome < 0 && (fault.text[0] == '\0' || strpbrk(fault.text, "\t\r\n") != NULL)) {
+		fprintf(stderr, "expand: the message is not one line\n");
 		abort();
 	}
 	buffer_free(&result);

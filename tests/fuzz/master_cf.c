@@ -2,15 +2,17 @@
  * master_cf - fuzz the reader and the editor of master.cf
  *
  * Input: edits, one per line (an operation, a tab, the selector, a tab, the
- * value), a line "--", then the text. Each line of the text is also read as an
+ * value), a line "--", then the text. A line of the text is also read as an
  * entry by itself: written and read again it must mean the same, or the editor
- * must refuse to change it.
+ * must refuse to change it. Comments stay in their order, and one edit applied
+ * again changes nothing.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config_text.h"
+#include "lines.h"
 #include "master_cf.h"
 #include "master_edit.h"
 
@@ -77,6 +79,23 @@ static size_t next_line(const char **text, size_t *length, const char **line)
 	return line_length;
 }
 
+/* One line of a text as an entry; the length of the text says which. */
+static void check_some_entry(const char *text, size_t size)
+{
+	size_t lines = 0, number;
+
+	for (size_t i = 0; i < size; i++)
+		lines += text[i] == '\n' || i + 1 == size;
+	number = lines == 0 ? 0 : size % lines + 1;
+	while (number-- > 0) {
+		const char *line;
+		size_t length = next_line(&text, &size, &line);
+
+		if (number == 0)
+			check_entry(line, length);
+	}
+}
+
 static size_t read_edits(const char **text, size_t *length, struct master_edit *edits)
 {
 	size_t count = 0;
@@ -106,23 +125,58 @@ static size_t read_edits(const char **text, size_t *length, struct master_edit *
 	return count;
 }
 
+static void apply_again(const struct buffer *text, struct master_edit *edit, struct buffer *out)
+{
+	struct fault fault;
+
+	if (master_edit_apply(text->data, text->length, "master.cf", edit, 1, out, &fault) < 0)
+		complain(fault.text);
+}
+
+/*
+ * An edit that is applied again changes nothing. Once more is allowed: braces
+ * that the first edit gave a value let the second drop the blanks around its "=".
+ */
+static void check_again(const struct buffer *first, struct master_edit *edit)
+{
+	struct buffer second = BUFFER_INIT, third = BUFFER_INIT;
+
+	apply_again(first, edit, &second);
+	if (!same(second.data, second.length, first->data, first->length)) {
+		if (second.length >= first->length)
+			complain("the same edit again makes another change");
+		apply_again(&second, edit, &third);
+		if (!same(third.data, third.length, second.data, second.length))
+			complain("the same edit makes a change each time");
+	}
+	buffer_free(&second);
+	buffer_free(&third);
+}
+
+/* Edit a text; what must hold of the result, whatever was asked for. */
+static void check_edits(const char *text, size_t size, struct master_edit *edits, size_t count)
+{
+	struct buffer out = BUFFER_INIT;
+	struct fault fault;
+
+	if (master_edit_apply(text, size, "master.cf", edits, count, &out, &fault) == 0) {
+		if (count == 0 && !same(out.data, out.length, text, size))
+			complain("no edit, but a change");
+		if (!keeps_comments(text, size, &out))
+			complain("a comment or a blank line is lost");
+		if (count == 1)
+			check_again(&out, &edits[0]);
+	}
+	buffer_free(&out);
+}
+
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
 	struct master_edit edits[MAX_EDITS];
-	const char *text = (const char *)data, *rest;
-	struct buffer out = BUFFER_INIT;
-	struct fault fault;
-	size_t count = read_edits(&text, &size, edits), left;
+	const char *text = (const char *)data;
+	size_t count = read_edits(&text, &size, edits);
 
-	if (master_edit_apply(text, size, "master.cf", edits, count, &out, &fault) == 0 && count == 0 &&
-	    (out.length != size || (size > 0 && memcmp(out.data, text, size) != 0)))
-		complain("no edit, but a change");
-	buffer_free(&out);
-	for (rest = text, left = size; left > 0;) {
-		const char *line;
-		size_t length = next_line(&rest, &left, &line);
-
-		check_entry(line, length);
-	}
+	check_edits(text, size, edits, count);
+	check_some_entry(text, size);
 	return 0;
 }

@@ -79,7 +79,14 @@ local kinds = {
   { "no newline at the end", "printf 'mail_name = x' >>$M", named = false },
   { "10,000 continuation lines", "{ echo 'mail_name = x'; yes ' x' | head -10000; } >>$M", named = false },
   { "100,000 comments", "yes '# x' | head -100000 >>$M", named = false },
-  { "20,000 names", "seq 20000 | sed 's/.*/n& = &/' >>$M", named = false },
+  { "100,000 names", "seq 100000 | sed 's/.*/n& = &/' >>$M", named = false },
+  { "one value of 60 MB", "{ printf 'mail_name = '; head -c 60000000 /dev/zero | tr '\\0' x; echo; } >>$M",
+    named = false },
+  { "an expansion that doubles, 18 times, in each of the five that are looked at",
+    "{ echo 'a0 ='; for i in $(seq 18); do echo 'a'$i' = $a'$((i-1))'$a'$((i-1)); done; "
+    .. "for n in multi_instance_name multi_instance_group; do echo $n' = ${a18:postfix-b}$a18'; done; "
+    .. "for n in queue data; do echo $n'_directory = /var/spool/postfix-b/'$n'$a18'; done; "
+    .. "echo 'multi_instance_enable = no$a18'; } >>$M", named = false },
   { "master.cf is missing", "rm $B/master.cf", named = false },
   { "master.cf is rubbish", "echo rubbish >$B/master.cf", named = false },
   { "the queue directory is missing", "rm -r /var/spool/postfix-b", named = false },

@@ -344,3 +344,55 @@ describe("read_parameters", function()
     assert.has_error(function() core.read_parameters(path, { 1 }) end)
   end)
 end)
+
+-- Each is read, and edited, in a process of its own, which tells the most memory that it had.
+describe("a huge main.cf", function()
+  local SCRIPT = [[
+    local core = require "postmulti.core"
+    local function most()
+      for line in io.lines "/proc/self/status" do
+        local kilobytes = line:match "^VmHWM:%s*(%d+)"
+        if kilobytes then
+          return tonumber(kilobytes)
+        end
+      end
+    end
+    local text = load("return " .. arg[1])()
+    collectgarbage()
+    local before = most()
+    local list, remarks = assert(core.parse_main(text))
+    local count, length = #list, #list[#list].value
+    list = nil
+    collectgarbage()
+    local edited = assert(core.edit_main(text, { { "set", "zz", "1" }, { "remove", "none" } }))
+    assert(edited == text .. "zz = 1\n")
+    print(count, length, #remarks, most() - before)
+  ]]
+
+  local cases = {
+    { "100,000 names", "(function() local t = {} for i = 1, 100000 do t[i] = ('n%d = $n%d\\n'):format(i, i) end "
+      .. "return table.concat(t) end)()", "100000 8 0", 40 },
+    { "a value of 60 MB", "'a = ' .. ('x'):rep(60 << 20) .. '\\n'", "1 62914560 0", 200 },
+    { "10,000 continuation lines", "'a = x\\n' .. (' x\\n'):rep(10000)", "1 20001 0", 1 },
+    { "20,000,000 continuation lines", "'a = x\\n' .. (' x\\n'):rep(20000000)", "1 40000001 0", 200 },
+    { "10,000 lines that are dropped", "(' x\\n'):rep(10000) .. '#\\na = x\\n'", "1 1 1", 1 },
+    { "a name set 100,000 times", "('a = x\\na = y\\n'):rep(50000)", "100000 1 99999", 80 },
+  }
+  for _, case in ipairs(cases) do
+    it(("of %s takes no more memory than it must"):format(case[1]), function()
+      local file = os.tmpname()
+      local handle = assert(io.open(file, "w"))
+      handle:write(SCRIPT)
+      handle:close()
+      local result = core.run({ "lua5.4", file, case[2] }, { stdout = "capture" })
+      os.remove(file)
+      assert.are.equal(0, result.status)
+      local got, kilobytes = result.stdout:match "^(%d+\t%d+\t%d+)\t(%d+)\n$"
+      assert.are.equal(case[3], (got:gsub("\t", " ")))
+      -- AddressSanitizer keeps for a while what was given back.
+      if not os.getenv "ASAN_OPTIONS" then
+        assert.is_true(tonumber(kilobytes) <= case[4] * 1024, kilobytes)
+      end
+    end)
+  end
+end)

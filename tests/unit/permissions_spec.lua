@@ -12,6 +12,10 @@ describe("a line of postfix-files", function()
     object = permissions.parse_line "${config_directory}/access:f:root:-:644:p1"
     assert.are.equal("access", object.path)
     assert.is_true(object.optional)
+    object = permissions.parse_line "$data_directory//:d:$mail_owner:-:0001700:uc"
+    assert.is_nil(object.path)
+    assert.are.equal(tonumber("1700", 8), object.mode)
+    assert.are.equal("a//b", permissions.parse_line("$queue_directory//a//b//:d:root:-:755:uc").path)
   end)
 
   it("may concern no secondary", function()
@@ -27,6 +31,7 @@ describe("a line of postfix-files", function()
   it("may not be understood", function()
     for _, line in ipairs {
       "$queue_directory/x:z:root:-:755", "$queue_directory/x:d::-:755", "$queue_directory/x:d:root:-:9",
+      "$queue_directory/x:d:root:-:10000",
       "$queue_directory/x:d:root:-:755:uZ", "$queue_directory/../x:d:root:-:755", "$queue_directory/$y:d:root:-:755",
       "$queue_directory_x", "$queue_directory.x:d:root:-:755",
     } do

@@ -19,6 +19,15 @@ describe("the list", function()
     assert.are.equal([[{"name": "a\"\\\b\f\n\r\t\u0001\u007F/é","group": "-","enabled": "n","config_directory": "/"}]]
       .. "\n", line)
   end)
+
+  it("as JSON has the replacement character for each byte that is not UTF-8", function()
+    local line = report.json {
+      name = "a\xffb\xc3", group = "\xc0\x80é\xed\xa0\x80\xe2\x82", config_directory = "/\x80",
+    }
+    assert.are.equal('{"name": "a�b�","group": "��é�����","enabled": "n",'
+      .. '"config_directory": "/�"}\n', line)
+    assert.is_truthy(utf8.len(line))
+  end)
 end)
 
 describe("a message", function()
