@@ -259,3 +259,24 @@ postmulti-lua /root/x.lua; ls /etc/postfix-a; cmp /root/before /etc/postfix-a/ma
     assert.is_true(select(2, table.concat(statuses, " "):gsub("130", "")) >= 3, table.concat(statuses, " "))
   end)
 end)
+
+describe("a script #system", function()
+  it("that does not say who is told gets warnings, and what a dry run would do, on standard error", function()
+    local r = play {
+      { "warned", "postmulti -e init; cat >/root/s.lua <<'END'\n"
+        .. "require 'postmulti'.open { dry_run = true }:create { name = 'postfix-a' }\nEND\n"
+        .. "postmulti-lua /root/s.lua" },
+    }
+    assert.equal(0, r.warned.status)
+    assert.matches("s.lua: would make the file /etc/postfix%-a/main.cf\n", r.warned.text)
+    r = play {
+      { "warned", "postmulti -e init; postmulti -e create -I postfix-a; "
+        .. "echo 'multi_instance_group = twice' >>/etc/postfix-a/main.cf; "
+        .. "echo 'multi_instance_group = again' >>/etc/postfix-a/main.cf; "
+        .. "echo 'for i in require \"postmulti\".open():instances() do print(i.group) end' >/root/s.lua; "
+        .. "postmulti-lua /root/s.lua" },
+    }
+    assert.matches("s.lua: warning: /etc/postfix%-a/main.cf, line %d+: the name is set before", r.warned.text)
+    assert.matches("again\n$", r.warned.text)
+  end)
+end)
