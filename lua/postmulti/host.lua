@@ -662,6 +662,14 @@ function Host:exists(path)
   return errors.if_exists(self.core.stat(path)) ~= nil
 end
 
+---What is in a directory, in the order of the names.
+---Raises "system".
+---@param path string
+---@return { name: string, type: string }[]  type: "file", "directory", "link", ...
+function Host:list_directory(path)
+  return (errors.check(self.core.list(path)))
+end
+
 ---Read a whole file.
 ---Raises "system".
 ---@param path string
