@@ -103,6 +103,8 @@ describe("installation #system", function()
     for _, name in ipairs { "postmulti", "postmulti-lua" } do
       assert.is_truthy(text:find("opt/p/share/bash-completion/completions/" .. name .. "\n", 1, true), text)
     end
+    assert.is_truthy(text:find("opt/p/share/postmulti/types/postmulti/core.lua\n", 1, true))
+    assert.is_truthy(text:find("opt/p/share/man/man7/postmulti-api.7\n", 1, true))
     assert(os.execute(make .. "uninstall"))
     assert.equal("", files())
     os.execute("rmdir " .. top .. " 2>/dev/null || rm -rf " .. top)
