@@ -7,6 +7,7 @@ SBINDIR          = $(PREFIX)/sbin
 MANDIR           = $(PREFIX)/share/man
 SHAREDIR         = $(PREFIX)/share/postmulti
 COMPLETIONDIR    = $(PREFIX)/share/bash-completion/completions
+ZSHDIR           = $(PREFIX)/share/zsh/site-functions
 LUADIR           = $(PREFIX)/share/lua/5.4
 LUACDIR          = $(PREFIX)/lib/lua/5.4
 SYSCONFDIR       = /etc
@@ -270,7 +271,7 @@ lint-man: $(BUILD)/postmulti-api.7
 # Installation. scripts/install keeps a record, so that uninstall is its exact inverse.
 RUN_INSTALL = DESTDIR='$(DESTDIR)' BUILD='$(BUILD)' BINDIR='$(BINDIR)' SBINDIR='$(SBINDIR)' LUADIR='$(LUADIR)' \
 	LUACDIR='$(LUACDIR)' MANDIR='$(MANDIR)' SHAREDIR='$(SHAREDIR)' COMPLETIONDIR='$(COMPLETIONDIR)' \
-	CONFIG_DIRECTORY='$(CONFIG_DIRECTORY)' \
+	ZSHDIR='$(ZSHDIR)' CONFIG_DIRECTORY='$(CONFIG_DIRECTORY)' \
 	LUA_FILES='$(LUA_FILES)' MAN_PAGES='$(MAN_PAGES)' SHARE_FILES='$(SHARE_FILES)' sh scripts/install
 
 install: all
@@ -299,7 +300,7 @@ help:
 	@echo 'uninstall  take away what install put there, and bring the stock postmulti back'
 	@echo 'dist       a source archive below $(BUILD)'
 	@echo 'clean      remove what was built'
-	@echo 'Settings: PREFIX BINDIR SBINDIR MANDIR SHAREDIR COMPLETIONDIR LUADIR LUACDIR SYSCONFDIR'
-	@echo '          CONFIG_DIRECTORY DESTDIR BUILD CC CFLAGS LDFLAGS'
+	@echo 'Settings: PREFIX BINDIR SBINDIR MANDIR SHAREDIR COMPLETIONDIR ZSHDIR LUADIR LUACDIR'
+	@echo '          SYSCONFDIR CONFIG_DIRECTORY DESTDIR BUILD CC CFLAGS LDFLAGS'
 
 -include $(CORE_OBJECTS:.o=.d) $(HOST_OBJECTS:.o=.d)

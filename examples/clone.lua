@@ -28,7 +28,7 @@ host:transaction(function()
   end
   new:set(settings)
   new:copy_file(source.config_directory .. "/master.cf", "master.cf")
-  for _, entry in ipairs(host.core.list(source.config_directory)) do
+  for _, entry in ipairs(host:list_directory(source.config_directory)) do
     if entry.type == "file" and entry.name ~= "main.cf" and entry.name ~= "master.cf" then
       new:copy_file(source.config_directory .. "/" .. entry.name, entry.name)
     end

@@ -55,7 +55,7 @@ _postmulti()
 		esac
 		line[index]=$word
 	done
-	[[ -z $breaks || -n $quote ]] || known=${word%"${word##*[$breaks]}"}
+	[[ -z $breaks || -n $quote ]] || known=${word%"${word##*["$breaks"]}"}
 	while IFS= read -r answer; do
 		case $answer in
 		' nospace') compopt -o nospace 2>/dev/null ;;

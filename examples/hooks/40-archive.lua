@@ -2,22 +2,21 @@
 
 local ARCHIVE = "/var/backups/postmulti"
 
-local function file(event)
-  return ("%s/%s.tar.gz"):format(ARCHIVE, event.instance:label():gsub("/", "-"))
-end
+local files = {} -- by configuration directory
 
 return {
   summary = "archive the configuration before destroy",
   time_limit = 120,
 
   before_destroy = function(event)
+    local instance = event.instance
+    local file = ("%s/%s-%s.tar.gz"):format(ARCHIVE, (instance:label():gsub("/", "-")), os.date "%Y%m%d-%H%M%S")
     event.host:make_directory(ARCHIVE, { mode = tonumber("700", 8) })
-    local exit = event.instance:run {
-      "tar", "-czf", file(event), "-C", event.instance.config_directory, ".", capture = true,
-    }
+    files[instance.config_directory] = file
+    local exit = instance:run { "tar", "-czf", file, "-C", instance.config_directory, ".", capture = true }
     if exit.status ~= 0 then error("the configuration cannot be archived: " .. exit.stderr) end
   end,
 
   -- An instance that is still there needs no archive.
-  undo_destroy = function(event) event.host:remove_file(file(event)) end,
+  undo_destroy = function(event) event.host:remove_file(files[event.instance.config_directory]) end,
 }

@@ -27,6 +27,7 @@ local WARNING = { unsafe = true }
 ---@field operands string[]
 ---@field host postmulti.Host
 ---@field report fun(level: string, message: string)
+---@field status integer?           that a command of the site wants
 
 ---Report instances that cannot be used. @return boolean any
 local function report_damage(run, level, except)
@@ -177,6 +178,8 @@ local function enter(run, action)
   run.host[action](run.host, args)
 end
 
+local LEVELS = { info = true, warning = true, error = true }
+
 ---postmulti -e NAME of the site
 local function command_of_site(run)
   local o = run.options
@@ -189,16 +192,24 @@ local function command_of_site(run)
     require_match(instances)
   end
   local ok, result = xpcall(o.command.run, function(problem)
-    return errors.is(problem) and problem or debug.traceback(tostring(problem), 2)
+    return type(problem) ~= "string" and problem or debug.traceback(problem, 2)
   end, {
-    host = run.host, instances = instances, options = o.command_options, operands = run.operands, report = run.report,
-    name = o.action,
+    host = run.host, instances = instances, options = o.command_options, operands = run.operands, name = o.action,
+    report = function(level, message)
+      if not LEVELS[level] then
+        error(("report: '%s' is no level; say info, warning or error"):format(tostring(level)), 2)
+      end
+      run.report(level, tostring(message))
+    end,
   })
   if not ok then
     if errors.is(result) then
       error(result, 0)
     end
-    errors.throw("refused", ("-e %s failed: %s"):format(o.action, result:gsub("\nstack traceback:.*", "")))
+    errors.throw("refused", ("-e %s failed: %s"):format(o.action, require("postmulti.site").line(result)))
+  end
+  if math.type(result) == "integer" then
+    run.status = result & 0xff
   end
   return result ~= false
 end
@@ -375,8 +386,11 @@ local function site_commands(run, core)
   return {
     find = function(name)
       local site = require "postmulti.site"
-      local file = site.commands(place, options.actions)[name]
-      return file and site.command(place, file)
+      local files, names = site.commands(place, options.actions)
+      if not files[name] then
+        return nil, names
+      end
+      return site.command(place, files[name])
     end,
     list = function()
       local site = require "postmulti.site"
@@ -436,7 +450,7 @@ function M.main(argv)
     return traced and problem or debug.traceback(tostring(problem), 2)
   end)
   if ok then
-    return not result and M.status.failure or run.hook_failed and M.status.hook or M.status.ok
+    return run.status or not result and M.status.failure or run.hook_failed and M.status.hook or M.status.ok
   end
   if errors.is(result) then
     local warns = WARNING[result.kind]

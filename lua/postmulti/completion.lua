@@ -258,7 +258,7 @@ local function system_view(core)
   local function host(directory)
     directory = directory or core.build.config_directory
     hosts[directory] = hosts[directory] or require("postmulti").open {
-      config_directory = directory, hooks = false, config = {}, dry_run = true,
+      config_directory = directory, hooks = false, config = {}, dry_run = true, report = function() end,
     }
     return hosts[directory]
   end

@@ -29,6 +29,12 @@ local MANY = 32 -- instances that are worth the trouble of reading ahead
 
 local function ignore() end
 
+---Who gives no report gets a line on standard error, with the name of the script.
+local function report_on_stderr(level, text)
+  local name = type(arg) == "table" and tostring(arg[0]):match "[^/]+$" or "postmulti-lua"
+  io.stderr:write(name, ": ", level == "info" and "" or level .. ": ", text, "\n")
+end
+
 -- What open takes, and of which type.
 M.options = {
   config_directory = "string", report = "function", log = "function", lock_timeout = "number", verbose = "boolean",
@@ -55,7 +61,7 @@ local NO_HOOKS = {
 ---@class postmulti.OpenOptions
 ---@field config_directory string?  of the primary; default: as built, /etc/postfix
 ---@field report (fun(level: "warning"|"info", message: string, unlogged: boolean?))?  told one line, which may be of no
----  interest to a log; default: nobody
+---  interest to a log; default: on standard error
 ---@field lock_timeout number?      seconds to wait for another command, default 30
 ---@field verbose boolean?          make the Postfix programs that are run verbose
 ---@field dry_run boolean?          change nothing, check everything, and report what would be done
@@ -80,7 +86,7 @@ function M.open(options)
   local self = setmetatable({
     core = core,
     config_directory = options.config_directory or core.build.config_directory,
-    report = options.report or ignore,
+    report = options.report or options.core and ignore or report_on_stderr,
     log = options.log or ignore,
     verbose = options.verbose,
     dry_run = options.dry_run or false,
@@ -695,6 +701,14 @@ end
 ---@return boolean
 function Host:exists(path)
   return errors.if_exists(self.core.stat(path)) ~= nil
+end
+
+---What is in a directory, in the order of the names.
+---Raises "system".
+---@param path string
+---@return { name: string, type: string }[]  type: "file", "directory", "link", ...
+function Host:list_directory(path)
+  return (errors.check(self.core.list(path)))
 end
 
 ---Read a whole file.

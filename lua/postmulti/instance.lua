@@ -54,23 +54,21 @@ local IDENTITY = {
   data_directory = true,
 }
 
----The edit of a file. What is refused is the file, where it cannot even be read, and the request otherwise.
+---The edit of a file. Lines that are not touched may be wrong; what is refused is the request, or an entry of master.cf
+---that it concerns and that cannot be read.
 ---@param self postmulti.Instance
 ---@param name "main.cf"|"master.cf"
 ---@param edits table[]
 ---@return boolean changed
 local function edit_file(self, name, edits)
   local core, path = self.host.core, self.config_directory .. "/" .. name
-  local change, parse = core.edit_main, core.parse_main
-  if name == "master.cf" then
-    change, parse = core.edit_master, core.parse_master
-  end
+  local change = name == "main.cf" and core.edit_main or core.edit_master
   local changed = self.host:transaction(function(transaction)
     return transaction:edit_file(path, function(text)
       local new, more = change(text, edits, path)
       if not new then
-        errors.throw(parse(text, path) and "usage" or "damaged", more --[[@as string]],
-          { instance = self.config_directory })
+        local is_damaged = name == "master.cf" and not core.parse_master(text, path)
+        errors.throw(is_damaged and "damaged" or "usage", more --[[@as string]], { instance = self.config_directory })
       end
       return new, more
     end)
@@ -202,7 +200,7 @@ function Instance:copy_file(source, name)
 end
 
 ---Edit main.cf as postconf(1) -e, -X or -# would. Within a transaction it is undone with it.
----Raises "usage", "damaged".
+---Raises "usage".
 ---@param edits table[]  see postmulti.core.edit_main
 ---@return boolean changed
 function Instance:edit(edits)
@@ -210,7 +208,7 @@ function Instance:edit(edits)
 end
 
 ---Set parameters in main.cf.
----Raises "usage", "damaged".
+---Raises "usage".
 ---@param settings table<string, string|number|boolean>  true and false are written as yes and no
 ---@return boolean changed
 function Instance:set(settings)
@@ -219,7 +217,7 @@ function Instance:set(settings)
 end
 
 ---Remove parameters from main.cf, so that their defaults count again.
----Raises "usage", "damaged".
+---Raises "usage".
 ---@param ... string
 ---@return boolean changed
 function Instance:unset(...)
@@ -273,7 +271,7 @@ function Instance:service(service)
 end
 
 ---Add a service to master.cf, or replace it: one line as postconf(1) -M shows it.
----Raises "usage", "damaged".
+---Raises "usage".
 ---@param line string  "smtp inet n - y - - smtpd"
 ---@return boolean changed
 function Instance:set_service(line)
@@ -284,14 +282,14 @@ function Instance:set_service(line)
   return self:edit_services { { "service", name .. "/" .. kind, line } }
 end
 
----Raises "usage", "damaged".
+---Raises "usage".
 ---@param service string  "smtp/inet"
 ---@return boolean changed
 function Instance:remove_service(service)
   return self:edit_services { { "remove-service", selector(service) } }
 end
 
----Raises "usage", "damaged".
+---Raises "usage".
 ---@param service string  "smtp/inet"
 ---@return boolean changed
 function Instance:comment_service(service)

@@ -1,8 +1,9 @@
 --- postmulti-lua --lint: look for mistakes in scripts and hooks without running them.
 --
 -- What is found: syntax errors; globals that are neither Lua's nor set on purpose (read and written ones are taken from
--- the compiled code, so that names in comments and strings do not count); keys of hooks that are not known; fields of
--- this library's objects that are not known, where the text shows what an object is.
+-- the compiled code, so that names in comments and strings do not count); keys of hooks, commands and config.lua that
+-- are not known; fields of this library's objects, and of the tables that its functions take, that are not known, where
+-- the text shows what an object is.
 
 local nearest = require "postmulti.nearest"
 
@@ -186,7 +187,14 @@ local FIELDS = {
 ---What each kind of object has.
 ---@return table<string, string[]>
 local function known_fields()
-  local known = { event = require("postmulti.hooks").fields, postmulti = {} }
+  local known = { event = require("postmulti.hooks").fields, postmulti = {}, args = { "instance" } }
+  known.context = { "host", "instances", "options", "operands", "report", "name", "word" }
+  local arguments = require("postmulti.arguments").known
+  for _, action in ipairs { "create", "assign", "init" } do
+    for name in pairs(arguments[action]) do
+      table.insert(known.args, name)
+    end
+  end
   for kind, list in pairs(FIELDS) do
     known[kind] = table.move(list, 1, #list, 1, {})
     for name in pairs(require("postmulti." .. kind).methods) do
@@ -209,7 +217,9 @@ local LEADS = {
   postmulti = { open = "host" },
   host = { primary = "instance", create = "instance", import = "instance", instance = "instance" },
   instance = { host = "host" },
-  event = { host = "host", instance = "instance", primary = "instance" },
+  event = { host = "host", instance = "instance", primary = "instance", args = "args" },
+  context = { host = "host" },
+  args = {},
 }
 
 local function contains(list, word)
@@ -259,6 +269,25 @@ local function check_table(tokens, index, what, findings)
   end
 end
 
+local OPENS = { ["("] = true, ["{"] = true, ["["] = true }
+local CLOSES = { [")"] = true, ["}"] = true, ["]"] = true }
+
+---The last token of the arguments of a call, which begin after a token; that token where there is no call.
+local function skip_arguments(tokens, at)
+  local first = tokens[at + 1] and tokens[at + 1].text or ""
+  if first:find "^[\"']" then
+    return at + 1
+  elseif first ~= "(" and first ~= "{" then
+    return at
+  end
+  local depth = 0
+  repeat
+    at = at + 1
+    depth = depth + (OPENS[tokens[at].text] and 1 or CLOSES[tokens[at].text] and -1 or 0)
+  until depth == 0 or not tokens[at + 1]
+  return at
+end
+
 ---Follow NAME.field:method from a token on, and complain of what is not known.
 ---@return string|nil kind  of the last object
 local function follow(tokens, index, kind, known, findings)
@@ -278,8 +307,33 @@ local function follow(tokens, index, kind, known, findings)
     if takes then
       check_table(tokens, at + 3, takes, findings)
     end
-    kind, at = LEADS[kind][field.text], at + 2
+    kind, at = LEADS[kind][field.text], skip_arguments(tokens, at + 2)
   end
+end
+
+-- An assignment to a field, or a field of a table, is not one to a variable.
+local AFTER_FIELD = { ["."] = true, [":"] = true, ["{"] = true, [","] = true, [";"] = true, ["~"] = true, ["<"] = true,
+  [">"] = true, ["="] = true }
+
+---What the first parameter of a function is: it may be that of a hook or of a command, "KEY = function".
+local function parameter_of(tokens, index)
+  local key = tokens[index - 1] and tokens[index - 1].text == "=" and tokens[index - 2] and tokens[index - 2].text or ""
+  return (key:find "^before_" or key:find "^after_" or key:find "^undo_") and "event"
+    or (key == "run" or key == "complete") and "context" or nil
+end
+
+---Does a loop go through instances: host:instances(...), each(host:instances(...)), ipairs(context.instances)?
+local function goes_through_instances(tokens, index, kinds)
+  for at = index, index + 4 do
+    local one, sign, field = tokens[at], tokens[at + 1], tokens[at + 2]
+    if not field or one.text == "do" then
+      return false
+    elseif field.text == "instances" and (kinds[one.text] == "host" and sign.text == ":"
+      or kinds[one.text] == "context" and sign.text == ".") then
+      return true
+    end
+  end
+  return false
 end
 
 ---Complain of unknown fields.
@@ -298,10 +352,11 @@ local function check_fields(tokens, findings)
       while text(at) and text(at) ~= ")" do
         at = at + 1
         if tokens[at] and tokens[at].is_name then
-          kinds[tokens[at].text] = tokens[at].text == "event" and "event" or nil
+          kinds[tokens[at].text] = at == index + 2 and parameter_of(tokens, index)
+            or tokens[at].text == "event" and "event" or nil
         end
       end
-    elseif token.is_name and previous == "local" and text(index + 1) == "=" then
+    elseif token.is_name and text(index + 1) == "=" and text(index + 2) ~= "=" and not AFTER_FIELD[previous or ""] then
       local kind
       if text(index + 2) == "require" then
         local in_parentheses = text(index + 3) == "("
@@ -313,9 +368,8 @@ local function check_fields(tokens, findings)
         kind = follow(tokens, index + 2, kinds[text(index + 2)], known, {})
       end
       kinds[token.text] = kind
-    elseif token.is_name and text(index + 1) == "in" and previous == "for" and kinds[text(index + 2)] == "host"
-      and text(index + 4) == "instances" then
-      kinds[token.text] = "instance"
+    elseif token.is_name and text(index + 1) == "in" and (previous == "for" or previous == ",") then
+      kinds[token.text] = goes_through_instances(tokens, index + 2, kinds) and "instance" or nil
     elseif token.is_name and kinds[token.text] and previous ~= "." and previous ~= ":" and previous ~= "local" then
       follow(tokens, index, kinds[token.text], known, findings)
     end
@@ -339,6 +393,77 @@ local function check_keys(tokens, findings)
       end
     end
   end
+end
+
+---The keys of the table that a file returns at its end.
+---@return { text: string, line: integer }[]
+local function returned_keys(tokens)
+  local start
+  for index = #tokens, 1, -1 do
+    if tokens[index].text == "return" then
+      start = tokens[index + 1] and tokens[index + 1].text == "{" and index + 1
+      if start and skip_arguments(tokens, index) >= #tokens - 1 then
+        break
+      end
+      start = nil
+    end
+  end
+  local keys, depth, blocks = {}, 0, 0
+  for index = start or #tokens + 1, #tokens do
+    local text = tokens[index].text
+    depth = depth + (OPENS[text] and 1 or CLOSES[text] and -1 or 0)
+    if text == "function" or text == "do" or text == "if" or text == "repeat" then
+      blocks = blocks + 1
+    elseif text == "end" or text == "until" then
+      blocks = blocks - 1
+    end
+    local after = tokens[index + 1]
+    if depth == 1 and blocks == 0 and tokens[index].is_name and after and after.text == "=" then
+      keys[#keys + 1] = tokens[index]
+    end
+  end
+  return keys
+end
+
+---Complain of keys of a hook, a command or config.lua. Which of them it is, its place or most of its keys tell.
+local function check_returned(tokens, name, findings)
+  local site = require "postmulti.site"
+  local sorts = {
+    { what = "key of a hook", known = require("postmulti.hooks").keys, place = "/hooks%.d/[^/]*$" },
+    { what = "field of a command", known = site.command_fields, place = "/commands%.d/[^/]*$" },
+    { what = "setting of config.lua", known = site.config_fields, place = "/config%.lua$" },
+  }
+  local keys, best, most = returned_keys(tokens), nil, 0
+  for _, sort in ipairs(sorts) do
+    local count = 0
+    for _, key in ipairs(keys) do
+      count = count + (contains(sort.known, key.text) and 1 or 0)
+    end
+    if ("/" .. name):find(sort.place) then
+      best, most = sort, math.huge
+    elseif count > most then
+      best, most = sort, count
+    end
+  end
+  for _, key in ipairs(best and keys or {}) do
+    local is_told = key.text:find "^before_" or key.text:find "^after_" or key.text:find "^undo_"
+    if not contains(best.known, key.text) and not is_told
+      and (most == math.huge or nearest.word(key.text, best.known)) then
+      findings[#findings + 1] = { line = key.line, text = ("'%s' is no %s%s"):format(key.text, best.what,
+        nearest.hint(key.text, best.known)) }
+    end
+  end
+end
+
+---Without what was found twice.
+local function unique(findings)
+  local result, seen = {}, {}
+  for _, one in ipairs(findings) do
+    local key = one.line .. ":" .. one.text:match "^[^;]*"
+    result[#result + 1] = not seen[key] and one or nil
+    seen[key] = true
+  end
+  return result
 end
 
 ---All findings in a text.
@@ -374,11 +499,12 @@ function M.check(text, name)
     end
   end
   check_keys(tokens, findings)
+  check_returned(tokens, name, findings)
   check_fields(tokens, findings)
   table.sort(findings, function(a, b)
     return a.line ~= b.line and a.line < b.line or a.line == b.line and a.text < b.text
   end)
-  return findings
+  return unique(findings)
 end
 
 ---postmulti-lua --lint FILE...

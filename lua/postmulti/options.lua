@@ -138,9 +138,13 @@ local set = {
   end,
   e = function(o, value)
     if not contains(M.actions, value) then
-      o.command = o.find(value)
+      local own
+      o.command, own = o.find(value)
       if not o.command then
-        return ("-e %s: no such action; specify one of %s"):format(value, table.concat(M.actions, ", "))
+        local names = table.move(M.actions, 1, #M.actions, 1, {})
+        table.move(own or {}, 1, #(own or {}), #names + 1, names)
+        return ("-e %s: no such action%s; specify one of %s"):format(value,
+          (require("postmulti.nearest").hint(value, names):gsub("?$", "")), table.concat(names, ", "))
       end
       o.command_options = {}
     end
@@ -189,9 +193,28 @@ local set = {
   end,
 }
 
+---An option that a command of the site has not got.
+---@param o postmulti.Options
+---@param name string
+---@return string
+function M.no_option(o, name)
+  local names = {}
+  for one in pairs(o.command.options or {}) do
+    names[#names + 1] = one
+  end
+  for one in pairs(LONG) do
+    names[#names + 1] = one
+  end
+  table.sort(names)
+  local near = require("postmulti.nearest").word(name, names)
+  return ("-e %s: there is no option --%s%s; postmulti -e %s --help tells which there are"):format(o.action, name,
+    near and ("; did you mean --%s"):format(near) or "", o.action)
+end
+
 ---Parse the command line. Parsing stops at the first operand, and at the first mistake.
 ---@param argv string[]
----@param find (fun(name: string): postmulti.SiteCommand|nil)?  the commands of the site; their options follow -e NAME
+---@param find (fun(name: string): postmulti.SiteCommand|nil, string[]?)?  a command of the site, whose options follow
+---  -e NAME; or nil and the names of those that there are
 ---@return postmulti.Options options
 ---@return string[] operands
 ---@return { message: string, getopt: string?, option: string? }|nil mistake  getopt: a line as getopt(3) prints it;
@@ -222,13 +245,17 @@ function M.parse(argv, find)
     name = name or word
     local own = options.command and options.command.options and options.command.options[name]
     local entry = LONG[name] or own
-    if not entry or value and not entry.argument then
+    if not entry and options.command then
+      return { message = M.no_option(options, name) }
+    elseif not entry or value and not entry.argument then
       return { message = "usage: " .. M.usage, getopt = "unrecognized option '--" .. word .. "'" }
     end
     if entry.argument then
       local mistake
       value, mistake = argument(value, name)
-      if mistake then
+      if mistake and entry == own then
+        return { message = ("-e %s: --%s needs a value, %s"):format(options.action, name, own.argument), option = name }
+      elseif mistake then
         return mistake
       end
     end

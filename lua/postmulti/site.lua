@@ -112,17 +112,24 @@ function M.load(host, path, limit)
   return result
 end
 
----A message that names the file where it came from.
----@param path string
+---The line that tells of what code of the site has raised.
 ---@param problem any
 ---@return string
-function M.place(path, problem)
+function M.line(problem)
   if type(problem) == "table" and problem.message ~= nil and not errors.is(problem) then
     problem = problem.message
   elseif problem == nil then
     problem = "an error without a message"
   end
-  local text = tostring(problem):gsub("\nstack traceback:.*", ""):gsub("%s*\n%s*", " ")
+  return (tostring(problem):gsub("\nstack traceback:.*", ""):gsub("%s*\n%s*", " "))
+end
+
+---The same, with the file where it came from.
+---@param path string
+---@param problem any
+---@return string
+function M.place(path, problem)
+  local text = M.line(problem)
   return text:find(path, 1, true) and text or path .. ": " .. text
 end
 
@@ -172,7 +179,7 @@ local function require_fields(path, value, known, what)
     end
   end
 end
-M.require_fields = require_fields
+M.config_fields = keys(CONFIG)
 
 -- What an instance is itself: config.lua cannot say it for all.
 local OWN = {
@@ -251,7 +258,7 @@ end
 ---@field help string?      for postmulti -e NAME --help
 ---@field options table<string, postmulti.CommandOption>?  long options
 ---@field complete postmulti.Words?  for the completion of operands
----@field run fun(context: postmulti.CommandContext): boolean|nil  false: exit status 1
+---@field run fun(context: postmulti.CommandContext): boolean|integer|nil  false: exit status 1; a number: that one
 
 ---@class postmulti.CommandOption
 ---@field argument string?  what its value is called; nil: it has none
@@ -281,6 +288,8 @@ local COMMAND = {
   summary = "string", help = "string", options = "table", complete = "table or function", run = "function",
 }
 local OPTION = { argument = "string", help = "string", complete = "table or function" }
+
+M.command_fields = keys(COMMAND)
 
 ---The files of the site's commands, by name. A file that would shadow an action of postmulti is an error.
 ---@param host postmulti.Host

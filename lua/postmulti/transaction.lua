@@ -169,6 +169,9 @@ end
 ---@private
 function Transaction:return_to(mark)
   local host = self.host
+  -- A signal or a time limit may have come between the opening of a file and the place that keeps it: nobody has it,
+  -- and it is still locked.
+  collectgarbage()
   local is_untouched = #self.records == mark.records
   if self:undo_records(mark.records) and self.journal and self.journal.count > mark.journal then
     self.journal:rewind(mark.journal)
@@ -602,6 +605,7 @@ end
 ---Undo everything. Where something cannot be undone the journal stays, for the next command to try again.
 ---@private
 function Transaction:undo()
+  collectgarbage() -- see return_to
   for _, func in ipairs { self.host.end_background, function() self:collect() end } do
     local ended, trouble = pcall(func, self.host)
     if not ended then

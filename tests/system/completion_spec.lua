@@ -2,14 +2,14 @@
 
 local play = require "tests.support.play"
 
----A step in which LINES are typed, each ended by a line feed, in a bash at a terminal; "<TAB>" is that key.
-local function typed(lines)
+---A step in which LINES are typed, each ended by a line feed, in a shell at a terminal; "<TAB>" is that key.
+local function typed(shell, lines)
   local keys = {}
   for index, line in ipairs(lines) do
     keys[index] = ("printf '%%b\\n' '%s'; sleep 0.4"):format(line:gsub("<TAB>", "\\t"):gsub("'", "'\\''"))
   end
-  return ("{ sleep 0.4; %s; printf 'exit\\n'; } | script -qec 'bash --noprofile --rcfile /root/rc -i' /dev/null "
-    .. "| tr -d '\\r'"):format(table.concat(keys, "; "))
+  return ("{ sleep 0.4; %s; printf 'exit\\n'; } | script -qec '%s' /dev/null "
+    .. "| tr -d '\\r\\b'"):format(table.concat(keys, "; "), shell)
 end
 
 -- What is completed is shown by echo in place of the command: a function of that name.
@@ -42,7 +42,7 @@ describe("completion by bash #system", function()
         .. "data_directory=/var/lib/q; mkdir -p /etc/postmulti/commands.d; cat >/etc/postmulti/commands.d/late.lua "
         .. "<<'END'\n" .. COMMAND .. "END\ncat >/root/rc <<'END'\n"
         .. RC:format "/usr/local/share/bash-completion/completions/postmulti" .. "END\ncp /root/rc /root/rc2" },
-      { "typed", typed {
+      { "typed", typed("bash --noprofile --rcfile /root/rc -i", {
         "postmulti -i ou<TAB>-e en<TAB>#1", "postmulti -lg s<TAB>#2", "postmulti -l -i q<TAB>#3",
         "postmulti -l -i \"q<TAB> #4",
         "postmulti -e create queue_directory=/va<TAB>spo<TAB>x #5",
@@ -51,7 +51,15 @@ describe("completion by bash #system", function()
         "postmulti -l --config-directory=/etc/q<TAB>#10", "postmulti -e 'en<TAB> #11",
         "postmulti-lua --li<TAB>/etc/postmulti/comm<TAB>la<TAB>#12", "postmulti -x cat /etc/hostn<TAB>#13",
         "postmulti -l -i /etc/postfix-<TAB>#14",
-      } },
+      }) },
+      { "zsh", "mkdir /root/z; printf \"autoload -U compinit; compinit -D -u; PS1='> '; unsetopt beep\\n"
+        .. "unset zle_bracketed_paste\\n\" >/root/z/.zshrc; export ZDOTDIR=/root/z TERM=dumb; "
+        .. "command -v zsh >/dev/null || exit 0; sleep 1; " .. typed("zsh -i", {
+        "true", "true", "postmulti -i ou<TAB>-e en<TAB>#1", "postmulti -l -i q<TAB>#2",
+        "postmulti -e create queue_directory=/va<TAB>spo<TAB>x#3",
+        "postmulti --lock-timeout=1 --dry<TAB>-x unam<TAB>#4",
+        "postmulti -e late oth<TAB>#5",
+      }) },
       { "untrusted", "chmod 777 /etc/postmulti/commands.d/late.lua; postmulti --complete -e ''; "
         .. "postmulti --complete -e late ''; postmulti --complete -i q" },
       { "broken", "mv /etc/postmulti/commands.d /tmp; echo 'error \"x\"' >/etc/postmulti/config.lua; "
@@ -74,6 +82,21 @@ describe("completion by bash #system", function()
       "postmulti-lua --lint /etc/postmulti/commands.d/late.lua ", "postmulti -x cat /etc/hostname ",
       "postmulti -l -i /etc/postfix-out ",
     }, lines, r.typed.text)
+  end)
+
+  it("is the same in zsh", function()
+    if r.zsh.text == "" then
+      pending "there is no zsh here"
+      return
+    end
+    local lines = {}
+    for line, number in r.zsh.text:gmatch "> ([^\n]*)#(%d)" do
+      lines[tonumber(number)] = line:gsub(" +", " ")
+    end
+    assert.same({
+      "postmulti -i out -e enable ", "postmulti -l -i q\\!x ", "postmulti -e create queue_directory=/var/spool/x",
+      "postmulti --lock-timeout=1 --dry-run -x uname ", "postmulti -e late other\\ thing ",
+    }, lines, r.zsh.text)
   end)
 
   it("offers nothing of a file that others could have written, and never complains", function()
@@ -103,6 +126,9 @@ describe("installation #system", function()
     for _, name in ipairs { "postmulti", "postmulti-lua" } do
       assert.is_truthy(text:find("opt/p/share/bash-completion/completions/" .. name .. "\n", 1, true), text)
     end
+    assert.is_truthy(text:find("opt/p/share/postmulti/types/postmulti/core.lua\n", 1, true))
+    assert.is_truthy(text:find("opt/p/share/zsh/site-functions/_postmulti\n", 1, true))
+    assert.is_truthy(text:find("opt/p/share/man/man7/postmulti-api.7\n", 1, true))
     assert(os.execute(make .. "uninstall"))
     assert.equal("", files())
     os.execute("rmdir " .. top .. " 2>/dev/null || rm -rf " .. top)

@@ -18,6 +18,9 @@ describe("example scripts #system", function()
       { "border filter", "postconf -c /etc/postfix-in -xh content_filter; postconf -c /etc/postfix-out -M" },
       { "start", "postfix start; sleep 0.5; postmulti -p status; echo status $?" },
       { "report", "postmulti-lua examples/queue-report.lua /tmp/q.json /tmp/q.prom && cat /tmp/q.json /tmp/q.prom" },
+      { "report of damage", "cp -a /etc/postfix/main.cf /tmp/main.cf; postconf -e 'multi_instance_directories = "
+        .. "/etc/postfix-out /etc/postfix-in /etc/gone'; postmulti-lua examples/queue-report.lua 2>/dev/null; s=$?; "
+        .. "cp -a /tmp/main.cf /etc/postfix/main.cf; exit $s" },
       { "relayhost", "postmulti-lua examples/relayhost-migration.lua '[hub.example.com]' '[new.example.com]:587'; "
         .. "postmulti -g mta -x postconf -h relayhost" },
       { "relayhost fails", "printf '#!/bin/sh\\n[ $MAIL_CONFIG != /etc/postfix-out ] || exit 1\\n' "
@@ -28,7 +31,9 @@ describe("example scripts #system", function()
         .. "exit $s" },
       { "certificate", "mkdir -p /etc/letsencrypt/live/a; touch /etc/letsencrypt/live/a/fullchain.pem; "
         .. "postconf -c /etc/postfix-in -e smtpd_tls_cert_file=/etc/letsencrypt/live/a/fullchain.pem; "
-        .. "RENEWED_LINEAGE=/etc/letsencrypt/live/a postmulti-lua examples/tls-reload.lua" },
+        .. "RENEWED_LINEAGE=/etc/letsencrypt/live/a postmulti-lua examples/tls-reload.lua; "
+        .. "postconf -c /etc/postfix-out -P smtp/unix/smtp_tls_cert_file=/etc/letsencrypt/live/b/fullchain.pem; "
+        .. "postmulti-lua examples/tls-reload.lua /etc/letsencrypt/live/b" },
       { "stop", "postfix stop; postmulti -p status; exit 0" },
       { "clone", "echo 'x y' >/etc/postfix-in/transport; "
         .. "postconf -c /etc/postfix-in -e transport_maps=texthash:/etc/postfix-in/transport; "
@@ -55,20 +60,28 @@ describe("example scripts #system", function()
 
   it("queue-report: JSON and Prometheus", function()
     assert.equal(0, r.report.status, r.report.text)
-    assert.matches('{"instance":"postfix%-out","running":true,"maildrop":0,', r.report.text)
+    assert.matches('{"instance":"postfix%-out","queues":{"active":0,.*"total":0},"running":true}', r.report.text)
     assert.matches('\npostfix_queue_messages{instance="postfix%-in",queue="deferred"} 0\n', r.report.text)
     assert.matches('\npostfix_up{instance="postfix%-in"} 1\n', r.report.text)
+  end)
+
+  it("queue-report: a damaged instance with its reason", function()
+    assert.equal(1, r["report of damage"].status)
+    assert.matches('{"error":"/etc/gone/main.cf: No such file or directory","instance":"/etc/gone"}',
+      r["report of damage"].text)
+    assert.matches('"instance":"postfix%-in","queues"', r["report of damage"].text)
   end)
 
   it("relayhost-migration: all of them, or none", function()
     assert.matches("postfix%-out: relayhost = %[new.example.com%]:587\n", r.relayhost.text)
     assert.equal(0, r.relayhost.status)
     assert.equal(1, r["relayhost fails"].status)
-    assert.matches("postfix%-out: ; nothing was changed\n%[new.example.com%]:587\n$", r["relayhost fails"].text)
+    assert.matches("postfix%-out: 'postfix check' fails; nothing was changed. \n%[new.example.com%]:587\n$",
+      r["relayhost fails"].text)
   end)
 
   it("tls-reload: the instance concerned and no other", function()
-    assert.equal("postfix-in: reloaded\n", r.certificate.text)
+    assert.equal("postfix-in: reloaded\npostfix-out: reloaded\n", r.certificate.text)
   end)
 
   it("clone: settings, services and tables of another instance", function()
@@ -102,7 +115,9 @@ describe("twenty addresses #system", function()
       { "dry", "sed 's/log = print/log = print, dry_run = true/' examples/per-address.lua >/root/dry.lua; "
         .. "postmulti-lua /root/dry.lua | tail -1; postmulti -l" },
       { "works", "postmulti-lua examples/per-address.lua" },
-      { "list", "postmulti -l | wc -l; postconf -c /etc/postfix-out20 -h smtp_bind_address myhostname" },
+      { "list", "postmulti -l | wc -l; postconf -c /etc/postfix-out20 -h smtp_bind_address myhostname; "
+        .. "postmulti -i out20 -p start; sleep 0.5; bash -c 'exec 3<>/dev/tcp/127.0.0.1/10120; head -n 1 <&3'; "
+        .. "postmulti -i out20 -p stop" },
     }
   end)
 
@@ -138,7 +153,8 @@ describe("twenty addresses #system", function()
   it("works", function()
     assert.equal(0, r.works.status, r.works.text)
     assert.matches("instances: 20/20", r.works.text)
-    assert.equal("21\n192.0.2.20\nout20.example.com\n", r.list.text)
+    assert.equal("21\n192.0.2.20\nout20.example.com\n220 out20.example.com ESMTP Postfix\n",
+      (r.list.text:gsub("Postfix %([^)]*%)", "Postfix"):gsub("postfix[^\n]*\n", ""):gsub("\r", "")))
   end)
 end)
 
@@ -160,8 +176,10 @@ describe("example hooks #system", function()
         .. "/etc/logrotate.d/postfix-b; rm /etc/postmulti/hooks.d/95-x.lua; exit $s" },
       { "refresh", "postmulti -i a -e enable; postmulti -i a -e enable; echo nameserver 192.0.2.53 >/etc/resolv.conf; "
         .. "postmulti -i a -p start; cat /var/spool/postfix-a/etc/resolv.conf; postmulti -i a -p stop" },
+      { "assign", "postmulti -i a -e assign -I postfix-aa; cat /etc/rsyslog.d/20-postfix-a*.conf; "
+        .. "ls /etc/logrotate.d | grep postfix; postmulti -i aa -e assign -I postfix-a; ls /etc/rsyslog.d" },
       { "destroy", "postmulti -i a -e disable && postmulti -i a -e destroy; s=$?; "
-        .. "tar -tzf /var/backups/postmulti/postfix-a.tar.gz; ls /etc/rsyslog.d /etc/logrotate.d | grep postfix-a; "
+        .. "tar -tzf /var/backups/postmulti/postfix-a-2*.tar.gz; ls /etc/rsyslog.d /etc/logrotate.d | grep postfix-a; "
         .. "cat /tmp/notified; exit $s" },
       { "child", "mkdir -p /tmp/h && mv /etc/postmulti/hooks.d/* /tmp/h; echo 'return { after_create = function(event) "
         .. "assert(os.execute(\"postmulti -i \" .. event.instance.name .. \" -e enable\")) "
@@ -196,7 +214,7 @@ describe("example hooks #system", function()
   it("10-chroot, 20-tls and 30-logfiles prepare a new instance", function()
     assert.equal(0, r.create.status, r.create.text)
     assert.matches("hosts\n.*resolv.conf\nservices\n/etc/letsencrypt/live/a.example.com/fullchain.pem\n", r.create.text)
-    assert.matches(':programname, startswith, "postfix%-a/" /var/log/postfix%-a.log\n& stop\n', r.create.text)
+    assert.matches(':syslogtag, startswith, "postfix%-a/" /var/log/postfix%-a.log\n& stop\n', r.create.text)
     assert.matches("/var/log/postfix%-a.log {\n", r.create.text)
   end)
 
@@ -210,11 +228,19 @@ describe("example hooks #system", function()
     assert.matches("nameserver 192.0.2.53\n", r.refresh.text)
   end)
 
+  it("30-logfiles follows a new name", function()
+    assert.matches('^:syslogtag, startswith, "postfix%-aa/" /var/log/postfix%-aa.log\n& stop\npostfix%-aa\n',
+      r.assign.text)
+    assert.matches("20%-postfix%-a.conf\n", r.assign.text)
+    assert.not_matches("20%-postfix%-aa.conf", r.assign.text)
+  end)
+
   it("40-archive, 30-logfiles and 90-notify see an instance off", function()
     assert.equal(0, r.destroy.status, r.destroy.text)
     assert.matches("%./main.cf\n", r.destroy.text)
     assert.not_matches("20%-postfix%-a.conf", r.destroy.text)
-    assert.matches("enable postfix%-a\ndisable postfix%-a\ndestroy postfix%-a\n$", r.destroy.text)
+    assert.matches("create postfix%-a\ncreate postfix%-b\nundone: create postfix%-b\nenable postfix%-a\n"
+      .. "assign postfix%-aa\nassign postfix%-a\ndisable postfix%-a\ndestroy postfix%-a\n$", r.destroy.text)
   end)
 
   it("may run postmulti themselves, and find what was done so far", function()

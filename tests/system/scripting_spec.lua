@@ -147,3 +147,136 @@ describe("code of the site that is not loaded #system", function()
       .. "use letters, digits, '_' and '-' before .lua\n" }, r.names)
   end)
 end)
+
+describe("a command of the site #system", function()
+  local r
+
+  setup(function()
+    local command = "cat >/etc/postmulti/commands.d/say.lua <<'END'\n" .. [[
+return {
+  summary = "say it", options = { how = { argument = "WORD" } },
+  run = function(context)
+    if context.options.how == "object" then error { message = "sorry" }
+    elseif context.options.how == "text" then error "oops"
+    elseif context.options.how == "level" then context.report("loud", "x")
+    elseif context.options.how == "number" then return 7
+    elseif context.options.how == "false" then return false
+    elseif context.options.how == "make" then context.host:create { name = "postfix-a" } end
+  end,
+}
+END
+]]
+    local steps = { { "prepare", "postmulti -e init; mkdir -p /etc/postmulti/commands.d\n" .. command } }
+    for _, how in ipairs { "object", "text", "level", "number", "false", "well" } do
+      steps[#steps + 1] = { how, "postmulti -e say --how " .. how }
+    end
+    steps[#steps + 1] = { "dry", "postmulti --dry-run -e say --how make; postmulti -l" }
+    steps[#steps + 1] = { "option", "postmulti -e say --hwo x" }
+    steps[#steps + 1] = { "value", "postmulti -e say --how" }
+    steps[#steps + 1] = { "name", "postmulti -e sya" }
+    r = play(steps)
+  end)
+
+  it("tells in one line what is wrong, and where", function()
+    local start = "postmulti: fatal: -e say failed: "
+    assert.equal(start .. "sorry\n", r.object.text)
+    assert.equal(start .. "/etc/postmulti/commands.d/say.lua:5: oops\n", r.text.text)
+    assert.equal(start .. "/etc/postmulti/commands.d/say.lua:6: report: 'loud' is no level; "
+      .. "say info, warning or error\n", r.level.text)
+    start = "postmulti: fatal: -e "
+    assert.equal(start .. "say: there is no option --hwo; did you mean --how; postmulti -e say --help tells which "
+      .. "there are\n", r.option.text)
+    assert.equal(start .. "say: --how needs a value, WORD\n", r.value.text)
+    assert.equal(start .. "sya: no such action; did you mean say; specify one of create, destroy, import, deport, "
+      .. "enable, disable, assign, init, say\n", r.name.text)
+  end)
+
+  it("has an exit status of its own", function()
+    local statuses = {}
+    for index, how in ipairs { "object", "text", "number", "false", "well" } do
+      statuses[index] = r[how].status
+    end
+    assert.same({ 1, 1, 7, 1, 0 }, statuses)
+  end)
+
+  it("changes nothing in a dry run", function()
+    assert.matches("would make the file /etc/postfix%-a/main.cf\n.*\n%- +%- +y +/etc/postfix\n$", r.dry.text)
+  end)
+end)
+
+describe("Ctrl-C at any time #system", function()
+  -- As when the signal comes after the lock was taken, and before the variable that keeps it is set.
+  it("in the moment in which a file is opened does not keep it locked against the way back", function()
+    local r = play {
+      { "prepare", "postmulti -e init; postmulti -e create -I postfix-a; cp /etc/postfix-a/main.cf /root/before" },
+      { "undone", "cat >/root/x.lua <<'END'\n" .. [[
+local host = require "postmulti".open { lock_timeout = 1, report = print }
+local a = host:instance "a"
+print(pcall(host.transaction, host, function()
+  a:set { x = 1 }
+  host.core.edit("/etc/postfix-a/main.cf", { timeout = 1 })
+  error("stop", 0)
+end))
+host:transaction(function()
+  print(pcall(host.transaction, host, function()
+    a:set { y = 1 }
+    host.core.edit("/etc/postfix-a/main.cf", { timeout = 1 })
+    error("part", 0)
+  end))
+end)
+END
+postmulti-lua /root/x.lua; ls /etc/postfix-a; cmp /root/before /etc/postfix-a/main.cf]] },
+    }
+    assert.matches("^false\tstop\n.*\nfalse\tpart\n.*\nmain.cf\nmaster.cf\n$", r.undone.text)
+    assert.not_matches("locked", r.undone.text)
+    assert.equal(0, r.undone.status)
+  end)
+
+  it("leaves the host as it was", function()
+    local r = play { { "many", [[
+      picture() {
+        find /etc/postfix* /var/spool/postfix* /var/lib/postfix* -printf '%p %y %m %U:%G %l\n' | sort
+        find /etc/postfix* -type f -exec md5sum {} + | sort
+        ls -A /run/postmulti /var/lib/postmulti 2>/dev/null
+      }
+      postmulti -e init; postmulti -e create -I postfix-a; picture >/root/before
+      for delay in 0.02 0.05 0.09 0.14 0.2 0.27 0.31 0.36; do
+        env --default-signal=INT postmulti-lua examples/per-address.lua >/dev/null 2>&1 & job=$!
+        sleep $delay; kill -INT $job; wait $job; echo "status $?"
+        for number in $(seq 20); do
+          [ ! -d /etc/postfix-out$number ] ||
+            { postmulti -i out$number -e disable; postmulti -i out$number -e destroy; }
+        done
+        picture >/root/after; diff /root/before /root/after
+      done]] } }
+    local statuses = {}
+    local rest = r.many.text:gsub("status (%d+)\n", function(status)
+      statuses[#statuses + 1] = status
+      return ""
+    end)
+    assert.equal("", rest)
+    assert.equal(8, #statuses)
+    assert.is_true(select(2, table.concat(statuses, " "):gsub("130", "")) >= 3, table.concat(statuses, " "))
+  end)
+end)
+
+describe("a script #system", function()
+  it("that does not say who is told gets warnings, and what a dry run would do, on standard error", function()
+    local r = play {
+      { "warned", "postmulti -e init; cat >/root/s.lua <<'END'\n"
+        .. "require 'postmulti'.open { dry_run = true }:create { name = 'postfix-a' }\nEND\n"
+        .. "postmulti-lua /root/s.lua" },
+    }
+    assert.equal(0, r.warned.status)
+    assert.matches("s.lua: would make the file /etc/postfix%-a/main.cf\n", r.warned.text)
+    r = play {
+      { "warned", "postmulti -e init; postmulti -e create -I postfix-a; "
+        .. "echo 'multi_instance_group = twice' >>/etc/postfix-a/main.cf; "
+        .. "echo 'multi_instance_group = again' >>/etc/postfix-a/main.cf; "
+        .. "echo 'for i in require \"postmulti\".open():instances() do print(i.group) end' >/root/s.lua; "
+        .. "postmulti-lua /root/s.lua" },
+    }
+    assert.matches("s.lua: warning: /etc/postfix%-a/main.cf, line %d+: the name is set before", r.warned.text)
+    assert.matches("again\n$", r.warned.text)
+  end)
+end)

@@ -59,6 +59,51 @@ describe("lint", function()
     end)
   end
 
+  for text, wanted in pairs {
+    ["local p = require 'postmulti' local h = p.open() h:instance('x'):enabel()"] = "instance has no field 'enabel'",
+    ["local p = require 'postmulti' local h = p.open() h:instance 'x':enabel()"] = "instance has no field 'enabel'",
+    ["local p = require 'postmulti' local h, o = p.open() h = p.open() o = h:create {} o:enabel()"] =
+      "instance has no field 'enabel'",
+    ["local p = require 'postmulti' local h = p.open() for _, i in p.each(h:instances(), 'x') do i:enabel() end"] =
+      "instance has no field 'enabel'",
+    ["return { before_create = function(e) print(e.instanse) end }"] = "event has no field 'instanse'",
+    ["return { before_create = function(e) e.args.gruop = 1 end }"] = "args has no field 'gruop'",
+    ["return { before_create = print, time_limt = 5 }"] = "'time_limt' is no key of a hook; did you mean time_limit",
+    ["return { summary = 's', run = print, optoins = {} }"] =
+      "'optoins' is no field of a command; did you mean options",
+    ["return { run = function(c) for _, i in ipairs(c.instances) do i:enabel() end end }"] = "no field 'enabel'",
+    ["return { run = function(c) c.hots:init() end }"] = "context has no field 'hots'; did you mean host",
+    ["return { settings = {}, gruop = 'x' }"] = "'gruop' is no setting of config.lua; did you mean group",
+  } do
+    it("finds, too: " .. text, function()
+      local found = check(text)
+      assert.equal(1, #found, table.concat(found, "\n"))
+      assert.is_truthy(found[1]:find(wanted, 1, true), found[1])
+    end)
+  end
+
+  it("knows by its place what a file is", function()
+    for name, wanted in pairs {
+      ["hooks.d/10-x.lua"] = "key of a hook", ["/etc/x/commands.d/x.lua"] = "field of a command",
+      ["/etc/postmulti/config.lua"] = "setting of config.lua",
+    } do
+      assert.equal("'zzzzzz' is no " .. wanted, lint.check("return { zzzzzz = 1 }", name)[1].text)
+    end
+    assert.same({}, lint.check("return { zzzzzz = 1, nested = { before = function() return { x = 1 } end } }", "x.lua"))
+  end)
+
+  it("leaves what it does not know alone", function()
+    assert.same({}, check [[
+      local postmulti = require "postmulti"
+      local host = postmulti.open()
+      local t = { instance = host, host = 5 }
+      local function other(host) return host.anything end
+      local a = host == t and 1 or 2
+      for name in pairs(t) do print(name, other(t), a) end
+      local function f(instance) return instance.foo end
+      return { f = f, g = function(event) return event.instance:get("x"):gsub("y", "z") end }]])
+  end)
+
   it("counts lines through loops, functions and long gaps", function()
     local text = ("local t = {}\n"):rep(100) .. "for i = 1, 3 do\n\n\n if t[i] then\n undefined_one(i)\n end\n end\n"
       .. ("\n"):rep(500) .. "undefined_two()"

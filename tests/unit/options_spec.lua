@@ -52,6 +52,18 @@ describe("parse", function()
     assert.matches("%-I only once", mistake("-I", "", "-I", "a").message)
   end)
 
+  it("names what is near, of the site's, too", function()
+    assert.equal("-e creat: no such action; did you mean create; specify one of create, destroy, import, deport, "
+      .. "enable, disable, assign, init", mistake("-e", "creat").message)
+    local _, _, problem = options.parse({ "-e", "sya" }, function() return nil, { "say" } end)
+    assert.matches("did you mean say; specify one of .*, init, say$", problem.message)
+    local say = { options = { how = { argument = "WORD" } } }
+    _, _, problem = options.parse({ "-e", "say", "--hwo" }, function() return say end)
+    assert.matches("^%-e say: there is no option %-%-hwo; did you mean %-%-how; ", problem.message)
+    _, _, problem = options.parse({ "-e", "say", "--how" }, function() return say end)
+    assert.equal("-e say: --how needs a value, WORD", problem.message)
+  end)
+
   it("knows long options", function()
     assert.is_true(parse("--help").help)
     assert.is_true(parse("--version").version)
