@@ -12,7 +12,7 @@
 
 #define YOUNG_NS 50000000LL       /* younger files are read twice */
 #define IN_PLACE_NS 200000000LL   /* files that are rewritten in place are waited for until they are that old */
-#define PATIENCE_NS 1000000000LL  /* how long a changing file is read again */
+#define PATIENCE_NS 750000000LL   /* how long a changing file is read again */
 #define FIRST_PAUSE_NS 1000000LL  /* doubled from attempt to attempt */
 #define LONGEST_PAUSE_NS 50000000LL
 #define SECOND_NS 1000000000LL

@@ -13,7 +13,7 @@
  * One that seems to be rewritten in place must become 200 ms old: its last
  * change was a write, where postconf(1) and this program end with a rename, and
  * it was not made just before that. Otherwise it is opened and read again, for
- * about a second. A modification time in the future delays nothing.
+ * three quarters of a second. A modification time in the future delays nothing.
  *
  * The buffer's old contents are replaced, its memory is used again. After a
  * failure its contents are of no use.
