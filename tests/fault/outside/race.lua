@@ -5,8 +5,8 @@
 -- 1. 64 life-cycle commands and real `postconf -e` at the same time, readers spinning: every command ends with 0, the
 --    files are as the commands say, nobody sees an instance that is half there.
 -- 2. For some seconds, and until so many EDITS are acknowledged, 32 writers, every other one the real postconf -e, of
---    which half are shot at, and two in five killed, at a random time: what a writer was told is done is there in the end, and no reader
---    sees half a file.
+--    which half are shot at, at a random time, and two in five killed: what a writer was told is done is there in the
+--    end, and no reader sees half a file.
 -- 3. A file is rewritten in place, as an editor or `cat >FILE` does it, at once or in halves 20 ms apart: whoever reads
 --    it gets an old or a new text, or is told that it changes.
 -- Prints "N passed, N failed": operations that count.
