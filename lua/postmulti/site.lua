@@ -41,7 +41,7 @@ function M.files(host, name)
   local found, order = {}, {}
   for _, row in ipairs { { host.share_directory, "vendor" }, { host.site_directory, "site" } } do
     local directory = row[1] .. "/" .. name
-    if host.core.stat(directory, false) and require_trust(host, directory, "directory") then
+    if errors.if_shown(host.core, host.core.stat(directory, false)) and require_trust(host, directory, "directory") then
       for _, entry in ipairs((errors.check(host.core.list(directory)))) do
         if entry.name:find(NAME) then
           if not found[entry.name] then
@@ -168,7 +168,7 @@ M.require_fields = require_fields
 ---@return postmulti.Config
 function M.config(host)
   local path = host.site_directory .. "/config.lua"
-  if not host.core.stat(path, false) or not require_trust(host, path, "file") then
+  if not errors.if_shown(host.core, host.core.stat(path, false)) or not require_trust(host, path, "file") then
     return {}
   end
   local config = M.load(host, path, M.LIMIT)
