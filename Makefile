@@ -167,7 +167,7 @@ torture: stage $(FAULT_PROGRAMS)
 	tests/fault/outside/run all
 	tests/fault/outside/run pairs
 	tests/fault/outside/run disk
-	tests/fault/outside/run race 120
+	tests/fault/outside/run race 60 10000
 	tests/fault/power/run all
 	$(BUILD)/fault/transaction_fault /dev/shm 200
 	$(BUILD)/fault/tree_race 100000

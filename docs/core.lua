@@ -224,7 +224,8 @@ function core.locked(path) end
 ---@return integer? errno
 function core.stat(path, follow) end
 
----Read a whole regular file (at most 64 MB). Never blocks.
+---Read a whole regular file (at most 64 MB). Never blocks, and never gives half of a file that is being rewritten: one
+---that changes is waited for, a second at most, and then refused.
 ---@param path string
 ---@return string|nil text
 ---@return string? reason

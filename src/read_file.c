@@ -3,13 +3,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
+#include <sys/statfs.h>
 
 #include "retry.h"
 #include "sys.h"
 
 #define YOUNG_NS 50000000LL       /* younger files are read twice */
-#define PATIENCE_NS 1000000000LL  /* how long a changing file is read again */
+#define IN_PLACE_NS 200000000LL   /* files that are rewritten in place are waited for until they are that old */
+#define PATIENCE_NS 750000000LL   /* how long a changing file is read again */
 #define FIRST_PAUSE_NS 1000000LL  /* doubled from attempt to attempt */
 #define LONGEST_PAUSE_NS 50000000LL
 #define SECOND_NS 1000000000LL
@@ -72,12 +75,44 @@ static bool is_unchanged(const struct stat *a, const struct stat *b)
 	       a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
-/* is_young - may the file be in the middle of a change? */
-static bool is_young(const struct stat *st)
+/* modified_ns - when the contents were changed */
+static long long modified_ns(const struct stat *st)
 {
-	long long age = clock_ns(CLOCK_REALTIME) - ((long long)st->st_mtim.tv_sec * SECOND_NS + st->st_mtim.tv_nsec);
+	return (long long)st->st_mtim.tv_sec * SECOND_NS + st->st_mtim.tv_nsec;
+}
 
-	return age >= 0 && age < YOUNG_NS;
+/* is_younger - may the file be in the middle of a change? */
+static bool is_younger(const struct stat *st, long long than_ns)
+{
+	long long age = clock_ns(CLOCK_REALTIME) - modified_ns(st);
+
+	return age >= 0 && age < than_ns;
+}
+
+/* is_new - was the file made just before it was written, as far as the file system tells? */
+static bool is_new(int fd, const struct stat *st)
+{
+	struct statx born;
+
+	if (sys->statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &born) < 0 || (born.stx_mask & STATX_BTIME) == 0)
+		return false;
+	return modified_ns(st) - ((long long)born.stx_btime.tv_sec * SECOND_NS + born.stx_btime.tv_nsec) < YOUNG_NS;
+}
+
+/* is_in_place - is a file that was there before being rewritten, perhaps with more to come? */
+static bool is_in_place(int fd, const struct stat *st)
+{
+	/* A rename or a change of mode, after the last write, gives it a later ctime. */
+	return st->st_ctim.tv_sec == st->st_mtim.tv_sec && st->st_ctim.tv_nsec == st->st_mtim.tv_nsec &&
+	       is_younger(st, IN_PLACE_NS) && !is_new(fd, st);
+}
+
+/* is_made_up - does the kernel make the file's contents when it is read, and has no idea of their size? */
+static bool is_made_up(int fd)
+{
+	struct statfs st;
+
+	return sys->fstatfs(fd, &st) == 0 && (st.f_type == PROC_SUPER_MAGIC || st.f_type == SYSFS_MAGIC);
 }
 
 /* reads_the_same - does the file give the same bytes again? 1, 0, or -1 with errno */
@@ -108,9 +143,13 @@ static enum read_file_kind read_open_file(int fd, struct buffer *text, struct st
 		return errno == EFBIG ? READ_FILE_TOO_LARGE : READ_FILE_UNREADABLE;
 	if (sys->fstat(fd, st) < 0)
 		return READ_FILE_UNREADABLE;
-	if (!is_unchanged(&before, st) || text->length != (size_t)st->st_size)
+	if (!is_unchanged(&before, st))
 		return READ_FILE_CHANGING;
-	if (!is_young(st))
+	if (text->length != (size_t)st->st_size)
+		return is_made_up(fd) ? READ_FILE_OK : READ_FILE_CHANGING;
+	if (is_in_place(fd, st))
+		return READ_FILE_CHANGING;
+	if (!is_younger(st, YOUNG_NS))
 		return READ_FILE_OK;
 	if (text->length == 0)
 		return READ_FILE_CHANGING;

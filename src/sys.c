@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -52,6 +53,7 @@ const struct sys sys_real = {
 	.fstat = fstat,
 	.fstatat = fstatat,
 	.statx = statx,
+	.fstatfs = fstatfs,
 	.fchmod = fchmod,
 	.fchown = fchown,
 	.fchownat = fchownat,

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "beneath.h"
+#include "read_file.h"
 #include "scan.h"
 #include "sync.h"
 #include "sys.h"
@@ -23,55 +24,15 @@ int tree_stat(const char *path, enum tree_links links, struct stat *st, struct f
 	return 0;
 }
 
-/* read_all - until the end of the file or the limit */
-static int read_all(int fd, const char *path, struct buffer *text, struct fault *fault)
-{
-	for (;;) {
-		ssize_t got;
-
-		if (!buffer_reserve(text, 16384))
-			return fault_set(fault, ENOMEM, "%s: %s", path, strerror(ENOMEM));
-		got = sys->read(fd, text->data + text->length, text->capacity - text->length - 1);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return fault_errno(fault, path);
-		if (got == 0)
-			return 0;
-		text->length += (size_t)got;
-		text->data[text->length] = '\0';
-		if (text->length > TREE_READ_LIMIT)
-			return fault_set(fault, EFBIG, "%s: larger than %d MB", path, TREE_READ_LIMIT >> 20);
-	}
-}
-
-/* read_regular - refuse what is not a regular file */
-static int read_regular(int fd, const char *path, struct buffer *text, struct fault *fault)
-{
-	struct stat st;
-
-	if (sys->fstat(fd, &st) < 0)
-		return fault_errno(fault, path);
-	if (S_ISDIR(st.st_mode))
-		return fault_set(fault, EISDIR, "%s: %s", path, strerror(EISDIR));
-	if (!S_ISREG(st.st_mode))
-		return fault_set(fault, 0, "%s: not a regular file", path);
-	if (st.st_size > TREE_READ_LIMIT)
-		return fault_set(fault, EFBIG, "%s: larger than %d MB", path, TREE_READ_LIMIT >> 20);
-	(void)buffer_reserve(text, (size_t)st.st_size + 1);
-	return read_all(fd, path, text, fault);
-}
-
-/* tree_read_file - open without blocking, then look what it is */
+/* tree_read_file - as the configuration files are read */
 int tree_read_file(const char *path, struct buffer *text, struct fault *fault)
 {
-	int result, fd = beneath_retry(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	enum read_file_kind kind = read_file(path, text, fault);
+	struct stat st;
 
-	if (fd < 0)
-		return fault_errno(fault, path);
-	result = read_regular(fd, path, text, fault);
-	(void)sys->close(fd);
-	return result;
+	if (kind == READ_FILE_NOT_A_FILE && sys->fstatat(AT_FDCWD, path, &st, 0) == 0 && S_ISDIR(st.st_mode))
+		(void)fault_set(fault, EISDIR, "%s: %s", path, strerror(EISDIR));
+	return kind == READ_FILE_OK ? 0 : -1;
 }
 
 /* compare_records - strcmp(3) of the names, which start after the type */

@@ -16,14 +16,12 @@
 #include "buffer.h"
 #include "fault.h"
 
-enum { TREE_READ_LIMIT = 64 << 20 }; /* bytes tree_read_file() takes */
-
 enum tree_links { TREE_FOLLOW, TREE_DONT_FOLLOW };
 
 /* tree_stat - stat(2) or lstat(2) */
 int tree_stat(const char *path, enum tree_links links, struct stat *st, struct fault *fault);
 
-/* tree_read_file - the whole of a regular file; never waits for a fifo or a terminal */
+/* tree_read_file - the whole of a regular file, never half of it; never waits for a fifo or a terminal */
 int tree_read_file(const char *path, struct buffer *text, struct fault *fault);
 
 /*

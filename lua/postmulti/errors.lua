@@ -74,7 +74,7 @@ function M.check(value, reason, errno, ...)
   return value, reason, errno, ...
 end
 
-local ENOENT, ENOTDIR = 2, 20
+local ENOENT, EACCES, ENOTDIR = 2, 13, 20
 
 ---Pass on what core.stat, list or read_file found, or nil when there is no such thing; raise when that cannot be told.
 ---@generic T
@@ -87,6 +87,20 @@ function M.if_exists(value, reason, errno)
     M.throw("system", reason or "unknown failure", { errno = errno })
   end
   return value
+end
+
+---The same for what its owner may keep from ordinary users: for them it is as if it were not there.
+---@generic T
+---@param core postmulti.core
+---@param value T|nil
+---@param reason string?
+---@param errno integer?
+---@return T|nil
+function M.if_shown(core, value, reason, errno)
+  if value == nil and errno == EACCES and core.effective_uid() ~= 0 then
+    return nil
+  end
+  return M.if_exists(value, reason, errno)
 end
 
 ---Is VALUE an error of ours?

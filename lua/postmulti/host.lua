@@ -94,8 +94,9 @@ function M.open(options)
     share_directory = options.share_directory or core.build.share_directory,
   }, Host)
   -- Most sites have none: then the module is not needed.
-  self.config = options.config
-    or core.stat(self.site_directory .. "/config.lua", false) and require("postmulti.site").config(self) or {}
+  local is_configured = not options.config
+    and errors.if_shown(core, core.stat(self.site_directory .. "/config.lua", false))
+  self.config = options.config or is_configured and require("postmulti.site").config(self) or {}
   self.lock_timeout = options.lock_timeout or self.config.lock_timeout or 30
   if options.hooks == false then
     self.hooks = NO_HOOKS
@@ -329,8 +330,9 @@ end
 ---@package
 function Host:load_hooks()
   if not self.hooks then
-    local there = self.core.stat(self.site_directory .. "/hooks.d", false)
-      or self.core.stat(self.share_directory .. "/hooks.d", false)
+    local core = self.core
+    local there = errors.if_shown(core, core.stat(self.site_directory .. "/hooks.d", false))
+      or errors.if_shown(core, core.stat(self.share_directory .. "/hooks.d", false))
     self.hooks = there and require("postmulti.hooks").load(self) or NO_HOOKS
   end
   return self.hooks
@@ -406,7 +408,8 @@ function Host:perform(transaction, command, args)
       event.instance = subject(self, command, event.args)
     end)
   end
-  local is_new = name == "create" and not self.core.stat(event.instance.config_directory .. "/main.cf")
+  local is_new = name == "create"
+    and not errors.if_exists(self.core.stat(event.instance.config_directory .. "/main.cf"))
   local note = transaction:note(name .. " " .. subject_label(self, event, args))
   local result = command.run(self, transaction, event.args)
   event.changed = result ~= false

@@ -131,8 +131,8 @@ end
 ---@return string|nil path
 function M.chroot_script(host)
   local directory = host.parameters.shlib_directory
-  local script, companion = host.core.stat(directory .. "/configure-instance.sh"),
-    host.core.stat(directory .. "/syncfiles.pl")
+  local script = errors.if_exists(host.core.stat(directory .. "/configure-instance.sh"))
+  local companion = errors.if_exists(host.core.stat(directory .. "/syncfiles.pl"))
   return script and companion and script.type == "file" and script.uid == 0 and directory .. "/configure-instance.sh"
     or nil
 end

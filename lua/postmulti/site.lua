@@ -43,7 +43,7 @@ function M.files(host, name)
   local found, order, others = {}, {}, {}
   for _, row in ipairs { { host.share_directory, "vendor" }, { host.site_directory, "site" } } do
     local directory = row[1] .. "/" .. name
-    if host.core.stat(directory, false) and require_trust(host, directory, "directory") then
+    if errors.if_shown(host.core, host.core.stat(directory, false)) and require_trust(host, directory, "directory") then
       for _, entry in ipairs((errors.check(host.core.list(directory)))) do
         if entry.name:find(NAME) then
           if not found[entry.name] then
@@ -232,7 +232,7 @@ end
 ---@return postmulti.Config
 function M.config(host)
   local path = host.site_directory .. "/config.lua"
-  if not host.core.stat(path, false) or not require_trust(host, path, "file") then
+  if not errors.if_shown(host.core, host.core.stat(path, false)) or not require_trust(host, path, "file") then
     return {}
   end
   local config = M.load(host, path, M.LIMIT)

@@ -38,6 +38,19 @@ run(function()
 end)
 ]]
 
+local SCRIPT = [[
+run(function()
+  host:transaction(function()
+    host:make_directory("/etc/postfix-site/maps", { mode = 448 })
+    host:write_file("/etc/postfix-site/maps/relay", "example.com ok\n", { mode = 416 })
+    host:write_file("/etc/postfix-old/keep", "new text\n")
+    host:remove_file "/etc/postfix-old/drop"
+    host:instance("a"):set { smtp_helo_name = "a.example.com" }
+    host:instance("a"):enable()
+  end)
+end)
+]]
+
 -- Takes part in everything, and changes files of its own.
 local HOOK = [[
 return {
@@ -75,10 +88,12 @@ M.actions = {
   { name = "enable", scene = "two", "postmulti", "-i", "a", "-e", "enable" },
   { name = "disable", scene = "enabled", "postmulti", "-i", "a", "-e", "disable" },
   { name = "batch", scene = "two", script = BATCH },
+  { name = "script", scene = "site", script = SCRIPT },
   { name = "undo create", scene = "two", once = true, "postmulti", "--undo" },
   { name = "undo destroy", scene = "destroyed", once = true, "postmulti", "--undo" },
   { name = "init done", scene = "init", idle = true, "postmulti", "-e", "init" },
   { name = "import enabled", scene = "away", "postmulti", "-I", "postfix-b", "-G", "out", "-e", "import" },
+  { name = "create hooks", scene = "two", hook = true, "postmulti", "-I", "postfix-n", "-e", "create" },
   { name = "destroy hooks", scene = "two", hook = true, "postmulti", "-i", "a", "-e", "destroy" },
 }
 
@@ -139,6 +154,9 @@ function M.make_scenes(save)
   must("postmulti", "-I", "postfix-a", "-e", "create")
   must("postmulti", "-I", "postfix-c", "-e", "create")
   save "two"
+  M.shell "mkdir /etc/postfix-old && echo old text >/etc/postfix-old/keep && echo precious >/etc/postfix-old/drop"
+  save "site"
+  M.shell "rm -r /etc/postfix-old"
   must("postmulti", "-i", "a", "-e", "enable")
   save "enabled"
   must("postmulti", "-i", "a", "-e", "disable")

@@ -96,6 +96,8 @@ FAULTY(int, fsync, (int fd), (fd))
 FAULTY(int, flock, (int fd, int o), (fd, o))
 FAULTY(int, fstat, (int fd, struct stat *st), (fd, st))
 FAULTY(int, fstatat, (int d, const char *p, struct stat *st, int f), (d, p, st, f))
+FAULTY(int, statx, (int d, const char *p, int f, unsigned m, struct statx *st), (d, p, f, m, st))
+FAULTY(int, fstatfs, (int fd, struct statfs *st), (fd, st))
 FAULTY(int, fchmod, (int fd, mode_t m), (fd, m))
 FAULTY(int, fchown, (int fd, uid_t u, gid_t g), (fd, u, g))
 FAULTY(int, futimens, (int fd, const struct timespec t[2]), (fd, t))
@@ -165,6 +167,8 @@ static const struct sys sys_faulty = {
 	.flock = faulty_flock,
 	.fstat = faulty_fstat,
 	.fstatat = faulty_fstatat,
+	.statx = faulty_statx,
+	.fstatfs = faulty_fstatfs,
 	.fchmod = faulty_fchmod,
 	.fchown = faulty_fchown,
 	.futimens = faulty_futimens,

@@ -69,6 +69,31 @@ describe("hooks", function()
     assert.same({ "a before_create", "b before_create", "a after_create", "b after_create" }, heard)
   end)
 
+  it("whose directory cannot be looked at are not passed over", function()
+    for _, place in ipairs { "/etc/postmulti/hooks.d", "/usr/share/postmulti/hooks.d", "/etc/postmulti/config.lua" } do
+      for _, row in ipairs { { "Too many open files", 24, 0, 1 }, { "Permission denied", 13, 0, 1 },
+        { "Permission denied", 13, 1000, 0 } } do
+        local reason, errno, uid, refused = table.unpack(row)
+        local fake = new_fake {}
+        local stat = fake.core.stat
+        function fake.core.stat(path, follow)
+          if path == place then
+            return nil, path .. ": " .. reason, errno
+          end
+          return stat(path, follow)
+        end
+        function fake.core.effective_uid() return uid end
+        local ok, problem = pcall(function()
+          local host = postmulti.open { core = fake.core, site_directory = "/etc/postmulti",
+            share_directory = "/usr/share/postmulti" }
+          host:instance("out"):enable()
+        end)
+        assert.equal(refused == 0, ok, tostring(problem))
+        assert.equal(refused == 0 and "nil" or place .. ": " .. reason, tostring(problem))
+      end
+    end
+  end)
+
   it("of the site replace the vendor's of the same name; an empty file switches it off", function()
     local host = open {
       ["/usr/share/postmulti/hooks.d/10-a.lua"] = speaker "vendor a",

@@ -306,6 +306,27 @@ describe("read_parameters", function()
     assert.equal("too large", (refused(path)))
   end)
 
+  it("never gives half of a file that is rewritten in place, slowly", function()
+    local readers = {
+      function() return core.read_parameters(path, { "a", "b" }) end,
+      function()
+        local a, b = core.read_file(path):match "^a = (.)\nb = (.)\n$"
+        return { a = a, b = b }
+      end,
+    }
+    for _, open in ipairs { ">", "1<>" } do
+      for _, reader in ipairs(readers) do
+        write "a = 1\nb = 1\n"
+        os.execute "sleep 0.1"
+        local writer = io.popen(("{ printf 'a = 2\\n'; echo half >&3; sleep 0.02; printf 'b = 2\\n'; } 3>&1 %s%s")
+          :format(open, path))
+        assert.equal("half", writer:read "l")
+        assert.same({ a = "2", b = "2" }, (reader()))
+        writer:close()
+      end
+    end
+  end)
+
   it("never gives half of a file that is renamed into place again and again", function()
     write "a = 1\nb = 1\n"
     local writer = io.popen(([[

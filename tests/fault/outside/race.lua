@@ -1,11 +1,14 @@
 -- race.lua - many processes at once on one primary
 --
---	race.lua [SECONDS]          within tests/support/sandbox
+--	race.lua [SECONDS [EDITS]]          within tests/support/sandbox
 --
 -- 1. 64 life-cycle commands and real `postconf -e` at the same time, readers spinning: every command ends with 0, the
 --    files are as the commands say, nobody sees an instance that is half there.
--- 2. For some seconds 32 writers, every other one the real postconf -e, of which two in five are shot at at a random
---    time: what a writer was told is done is there in the end, and no reader sees half a file.
+-- 2. For some seconds, and until so many EDITS are acknowledged, 32 writers, every other one the real postconf -e, of
+--    which half are shot at, at a random time, and two in five killed: what a writer was told is done is there in the
+--    end, and no reader sees half a file.
+-- 3. A file is rewritten in place, as an editor or `cat >FILE` does it, at once or in halves 20 ms apart: whoever reads
+--    it gets an old or a new text, or is told that it changes.
 -- Prints "N passed, N failed": operations that count.
 
 local signal = require "posix.signal"
@@ -14,7 +17,10 @@ local time = require "posix.time"
 local unistd = require "posix.unistd"
 local wait = require "posix.sys.wait"
 
-local SECONDS = tonumber(arg[1] or 8)
+package.cpath = "/usr/local/lib/lua/5.4/?.so;" .. package.cpath
+local core = require "postmulti.core"
+
+local SECONDS, EDITS = tonumber(arg[1] or 8), tonumber(arg[2] or 0)
 local MAIN = "/etc/postfix/main.cf"
 local passed, failed = 0, 0
 
@@ -93,6 +99,40 @@ local function list()
   end
   pipe:close()
   return found
+end
+
+---Call FUNC, which tells whether all is well, again and again in a process of its own until the file STOP is there.
+---@return integer pid
+local function spin(func)
+  io.stdout:flush()
+  local pid = assert(unistd.fork())
+  if pid ~= 0 then
+    return pid
+  end
+  local runs, wrong = 0, 0
+  while not exists "/run/race/stop" do
+    for _ = 1, 100 do
+      runs = runs + 1
+      wrong = wrong + (func() and 0 or 1)
+    end
+  end
+  write("/run/race/runs" .. unistd.getpid(), ("%d %d"):format(runs, wrong))
+  os.exit(0, true)
+end
+
+---Stop such processes. @return integer runs
+---@return integer wrong
+local function stop(pids)
+  local runs, wrong = 0, 0
+  write("/run/race/stop", "")
+  for _, pid in ipairs(pids) do
+    wait.wait(pid)
+    local did, bad = read("/run/race/runs" .. pid):match "^(%d+) (%d+)$"
+    check(did, "a reader ended early")
+    runs, wrong = runs + (tonumber(did) or 0), wrong + (tonumber(bad) or 0)
+  end
+  os.remove "/run/race/stop"
+  return runs, wrong
 end
 
 ---Spin on `postmulti -l` until the file STOP is there. Ends with 0 when every list was right.
@@ -214,8 +254,15 @@ local function writers()
   for index = 1, 32 do
     slots[index] = { last = 0, tried = 0 }
   end
-  local finish = now() + SECONDS
-  local torn, reads = 0, 0
+  local began = now()
+
+  local function is_whole(text)
+    return text and text:find "^# A primary.*\ninet_protocols = ipv4\n" ~= nil
+  end
+
+  local function is_over(at)
+    return at >= began + SECONDS and acknowledged >= EDITS
+  end
 
   local function launch(index)
     local slot = slots[index]
@@ -229,10 +276,15 @@ local function writers()
     end
     slot.output = "/run/race/writer" .. index
     slot.pid = start(argv, slot.output)
-    slot.shot_at = math.random(5) <= 2 and now() + math.random() * 0.03 or nil
+    slot.shot_at = math.random(2) == 1 and now() + math.random() * 0.03 or nil
     by_pid[slot.pid] = index
   end
 
+  os.remove "/run/race/stop"
+  local readers = {
+    spin(function() return is_whole(read(MAIN)) end),
+    spin(function() return is_whole(core.read_file(MAIN)) end),
+  }
   for index = 1, 32 do
     launch(index)
   end
@@ -244,10 +296,6 @@ local function writers()
         signal.kill(slot.pid, signal.SIGKILL)
         slot.shot_at = nil
       end
-    end
-    reads = reads + 1
-    if not read(MAIN):find "^# A primary.*\ninet_protocols = ipv4\n" then
-      torn = torn + 1
     end
     local pid, how, status = wait.wait(-1, wait.WNOHANG)
     if pid and pid > 0 and by_pid[pid] then
@@ -262,7 +310,7 @@ local function writers()
       else
         check(false, "writer", index, how, status, read(slot.output))
       end
-      if at < finish then
+      if not is_over(at) then
         launch(index)
         running = running + 1
       end
@@ -270,21 +318,96 @@ local function writers()
       time.nanosleep { tv_sec = 0, tv_nsec = 1000000 }
     end
   end
-  local main = read(MAIN)
+  local main, lost = read(MAIN), 0
   for index, slot in ipairs(slots) do
     local value = tonumber(main:match(("\nwriter%d = (%%d+)\n"):format(index)) or 0)
+    lost = lost + (value < slot.last and 1 or 0)
     check(value >= slot.last, "writer", index, "was told", slot.last, "but there is", value)
   end
+  local seconds = now() - began
+  local reads, torn = stop(readers)
   check(torn == 0, torn, "reads saw half a file")
   passed = passed + acknowledged
   -- the next edit takes away what the killed ones left
   shell "WRITER=0 VALUE=0 /usr/local/bin/postmulti-lua /run/race/set.lua"
   check(not exists "/etc/postfix/main.cf.tmp", "main.cf.tmp is left")
-  print(("%d edits by 32 writers: %d acknowledged, %d killed, 0 lost in %d s; %d reads, %d torn"):format(attempts,
-    acknowledged, killed, SECONDS, reads, torn))
+  print(("%d edits by 32 writers: %d acknowledged, %d killed, %d lost in %.0f s; %d reads, %d torn"):format(attempts,
+    acknowledged, killed, lost, seconds, reads, torn))
+end
+
+-- --------------------------------------------------------------- 3. in place
+
+local PLACE = "/run/race/place.cf"
+
+local function pause(milliseconds)
+  time.nanosleep { tv_sec = 0, tv_nsec = milliseconds * 1000000 }
+end
+
+local function version(number)
+  return ("# %d\n"):format(number) .. ("name = value\n"):rep(3000) .. ("# %d\n"):format(number)
+end
+
+---Is a text the whole of one version, or is it refused to be told?
+local function is_version(text, reason)
+  if not text then
+    return reason:find("changes again and again", 1, true) ~= nil
+  end
+  local first, rest = text:match "^(# %d+\n)(.*)$"
+  return first and #rest == 13 * 3000 + #first and rest:sub(-#first) == first
+end
+
+-- How a file is rewritten in place.
+local rewrites = {
+  ["cat >FILE"] = function(text)
+    write(PLACE, text)
+  end,
+  ["halves, truncated first"] = function(text)
+    local file = assert(io.open(PLACE, "wb"))
+    file:write(text:sub(1, #text // 2)):flush()
+    pause(20)
+    file:write(text:sub(#text // 2 + 1)):close()
+  end,
+  ["halves over the old text"] = function(text)
+    local file = assert(io.open(PLACE, "r+b"))
+    file:write(text:sub(1, #text // 2)):flush()
+    pause(20)
+    file:write(text:sub(#text // 2 + 1)):close()
+  end,
+  ["truncated, written later"] = function(text)
+    local file = assert(io.open(PLACE, "wb"))
+    pause(20)
+    file:write(text):close()
+  end,
+  ["renamed into place"] = function(text)
+    write(PLACE .. ".new", text)
+    assert(os.rename(PLACE .. ".new", PLACE))
+  end,
+}
+
+local function in_place()
+  local total, halves, number = 0, 0, 1000
+  for name, rewrite in pairs(rewrites) do
+    write(PLACE, version(number))
+    pause(200)
+    local readers = {
+      spin(function() return is_version(core.read_file(PLACE)) end),
+      spin(function() return is_version(core.read_file(PLACE)) end),
+    }
+    local finish = now() + math.max(SECONDS / 8, 1)
+    while now() < finish do
+      number = number + 1
+      rewrite(version(number))
+      pause(number % 7 * 25)
+    end
+    local reads, wrong = stop(readers)
+    check(wrong == 0, name, wrong, "of", reads, "reads saw half a file")
+    total, halves = total + reads, halves + wrong
+  end
+  print(("%d rewrites in place, %d reads, %d saw half a file"):format(number - 1000, total, halves))
 end
 
 life_cycle()
 writers()
+in_place()
 print(("%d passed, %d failed"):format(passed, failed))
 os.exit(failed == 0)
