@@ -191,13 +191,24 @@ static bool push_line(lua_State *L, const char *name)
 	return true;
 }
 
-/* handle_message - expected failures are objects and get a line, a string is a bug and gets a traceback */
+/* is_shortage - does an error say that there was no memory, for Lua or for somebody below it? */
+static bool is_shortage(const char *text)
+{
+	return strstr(text, "not enough memory") != NULL || strstr(text, strerror(ENOMEM)) != NULL;
+}
+
+/* handle_message - expected failures are objects and get a line, a string is a bug and gets a traceback, unless
+ * memory was wanting */
 static int handle_message(lua_State *L)
 {
 	const struct host *host = lua_touserdata(L, lua_upvalueindex(1));
 
 	if (lua_type(L, 1) != LUA_TSTRING && push_line(L, script_name(host)))
 		return 1;
+	if (lua_type(L, 1) == LUA_TSTRING && is_shortage(lua_tostring(L, 1))) {
+		lua_pushliteral(L, PROGRAM ": not enough memory");
+		return 1;
+	}
 	if (lua_type(L, 1) == LUA_TSTRING)
 		lua_pushfstring(L, PROGRAM ": %s", lua_tostring(L, 1));
 	else

@@ -321,7 +321,25 @@ local function unloadable(traced)
     return first .. " " .. rest:match "^%s*(.-)$"
   end
   local module = first:match "^module '(.-)' not found:"
-  return module and "the Lua module " .. module .. " cannot be found or read; install postmulti-lua again"
+  if not module then
+    return nil
+  end
+  -- Lua takes a file for missing that it cannot open.
+  for path in tostring(traced):gmatch "\n\tno file '(/[^'\n]*)'" do
+    if require("postmulti.core").stat(path) then
+      return ("the Lua module %s cannot be read from %s, perhaps for want of memory"):format(module, path)
+    end
+  end
+  return "the Lua module " .. module .. " cannot be found or read; install postmulti-lua again"
+end
+
+---The line to report when memory was wanting, for Lua or for the C library: not a bug either. Otherwise nil.
+---@param traced any
+---@return string|nil
+local function shortage(traced)
+  local text = tostring(traced)
+  return (text:find("not enough memory", 1, true) or text:find("Cannot allocate memory", 1, true))
+    and "not enough memory" or nil
 end
 
 ---The commands of the site, for a host that is not open yet. Most runs ask for none.
@@ -395,7 +413,7 @@ function M.main(argv)
     run.report(warns and "warning" or "fatal", result.message)
     return M.status[result.kind] or M.status.failure
   end
-  local unloaded = unloadable(result)
+  local unloaded = shortage(result) or unloadable(result)
   if unloaded then
     run.report("fatal", unloaded)
   else

@@ -4,6 +4,7 @@
 -- what lies in an instance's configuration, queue and data directory concerns a secondary; everything else is shared
 -- and belongs to the primary.
 
+local accounts = require "postmulti.accounts"
 local errors = require "postmulti.errors"
 local parameters = require "postmulti.parameters"
 
@@ -102,7 +103,12 @@ local function resolve(core, instance, text, lookup, what)
   local parameter = text:match "^%$([%w_]+)$" or text:match "^%${([%w_]+)}$"
   local name = text
   if parameter then
-    name = parameters.get(core, instance.config_directory, parameter, { expand = true }, instance.host.defaults) or ""
+    local value, reason, kind = parameters.get(core, instance.config_directory, parameter, { expand = true },
+      instance.host.defaults)
+    if not value and kind ~= "unknown" then
+      errors.throw("damaged", reason --[[@as string]])
+    end
+    name = value or ""
   end
   local id = name:match "^%d+$" and tonumber(name) or lookup(name)
   if not id then
@@ -110,16 +116,6 @@ local function resolve(core, instance, text, lookup, what)
       what)
   end
   return id
-end
-
-local function user_id(name)
-  local entry = require("posix.pwd").getpwnam(name)
-  return entry and entry.pw_uid
-end
-
-local function group_id(name)
-  local entry = require("posix.grp").getgrnam(name)
-  return entry and entry.gr_gid
 end
 
 ---Is a mode that is there at least as tight as the one wanted?
@@ -155,8 +151,8 @@ function M.plan(core, instance, objects)
   for index, object in ipairs(objects) do
     plan[index] = {
       object = object,
-      uid = id(object.owner, user_id, "user"),
-      gid = object.group and id(object.group, group_id, "group") or nil,
+      uid = id(object.owner, accounts.user_id, "user"),
+      gid = object.group and id(object.group, accounts.group_id, "group") or nil,
     }
   end
   return plan

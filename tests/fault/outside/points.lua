@@ -1,15 +1,18 @@
 -- points.lua - each life-cycle command, with each of its system calls failing, or killed there
 --
 --	points.lua INJECT (quick|all|pairs) [ACTION...]        within tests/support/sandbox
+--	points.lua REFUSE.SO memory [ACTION...]
 --
 -- quick: some calls, each killed and with one errno; all: each call with everything; pairs: killed, and then something
--- befalls the command that recovers. $STRIDE tries every STRIDEth point only, $OFFSET says which is the first.
+-- befalls the command that recovers; memory: allocations are refused (see refuse.c), $POINTS of each action in each way.
+-- $STRIDE tries every STRIDEth point only, $OFFSET says which is the first.
 --
 -- A point is an action, a system call of it (counted over all its processes) and what befalls that call: an errno, half
--- a read or write, SIGKILL. Each starts from the same files. Afterwards
+-- a read or write, SIGKILL; or an allocation and whether all that follow fail as well. Each starts from the same files. Afterwards
 --   - exit status 0 or 3 must mean: everything as after the action; another one: everything as before, and a message;
 --   - after a kill, the next command (which changes nothing itself) must bring the files to before or after;
 --   - nothing else may be there: no .tmp, no journal, no directory;
+--   - where memory is refused, a failure is one line, and what is printed with success is all there is to print;
 --   - the same action again must then succeed.
 -- Prints "N faults, N bad"; a run in which no call failed is no fault.
 
@@ -38,8 +41,9 @@ if not ok then
 end
 ]]
 
--- The commands, each with what is there before it.
+-- The commands, each with what is there before it. prints: its output counts; words: its messages are its own.
 local actions = {
+  { name = "list", scene = "two", prints = true, "postmulti", "-l" },
   { name = "init", scene = "fresh", "postmulti", "-e", "init" },
   { name = "create", scene = "two", "postmulti", "-I", "postfix-n", "-G", "out", "-e", "create" },
   { name = "create first", scene = "init", "postmulti", "-I", "postfix-n", "-e", "create" },
@@ -49,7 +53,7 @@ local actions = {
   { name = "assign", scene = "two", "postmulti", "-i", "a", "-I", "postfix-z", "-G", "out", "-e", "assign" },
   { name = "enable", scene = "two", "postmulti", "-i", "a", "-e", "enable" },
   { name = "disable", scene = "enabled", "postmulti", "-i", "a", "-e", "disable" },
-  { name = "batch", scene = "two", "/usr/local/bin/postmulti-lua", "/run/points/batch.lua" },
+  { name = "batch", scene = "two", words = true, "/usr/local/bin/postmulti-lua", "/run/points/batch.lua" },
 }
 
 local errnos = { EIO = 5, ENOSPC = 28, EACCES = 13, EINTR = 4, EMFILE = 24, ENOMEM = 12, EROFS = 30, EDQUOT = 122,
@@ -183,9 +187,42 @@ local function inject(action, mode, at)
   return run(table.move(action, 1, #action, #argv + 1, argv))
 end
 
+-- ------------------------------------------------------------------ memory
+
+local REPORT = SAVE .. "/report"
+
+---Run a command with its ATth allocation refused, 0: none.
+---@return postmulti.Exit exit
+---@return integer counted
+---@return integer refused
+---@return integer died_in_lookup
+local function refuse(action, mode, at)
+  local file = assert(io.open(REPORT, "wb"))
+  file:write(("\0"):rep(24))
+  file:close()
+  local argv = { "env", "LD_PRELOAD=" .. INJECT, ("REFUSE=%s:%d:%s"):format(mode, at, REPORT) }
+  local exit = run(table.move(action, 1, #action, #argv + 1, argv))
+  return exit, ("<I8I8I8"):unpack(read(REPORT))
+end
+
+---The points of an action where memory is refused, the calls being allocations.
+local function plan_memory(action)
+  local points, output = {}, nil
+  for _, mode in ipairs { "once", "on", "c-once", "c-on" } do
+    restore(action.scene)
+    local exit, count = refuse(action, mode, 0)
+    assert(exit.status == 0 and count > 0, exit.stderr)
+    output = exit.stdout
+    for at = 1, count, math.max(1, count // tonumber(os.getenv "POINTS" or 60)) do
+      points[#points + 1] = { at = at, call = "allocation", mode = mode }
+    end
+  end
+  return points, output
+end
+
 -- ------------------------------------------------------------------ checks
 
-local faults, bad, unhit = 0, 0, 0
+local faults, bad, unhit, deaths = 0, 0, 0, 0
 
 local function complain(action, mode, at, call, what, exit)
   bad = bad + 1
@@ -220,9 +257,28 @@ local function brief(paths)
   return table.concat(paths, ", ", 1, math.min(#paths, 4)) .. (#paths > 4 and " ..." or "")
 end
 
+---Does a failure for want of memory say so? In one line, unless the memory stays away: then there is one for each
+---thing that was tried. Of a library that cannot be loaded the reason is the dynamic linker's, which is not always true.
+local function is_plain(text, mode)
+  local lines = 0
+  for line in text:gmatch "[^\n]*\n" do
+    lines = lines + 1
+    if not line:lower():find "memory" and not line:find "^postmulti: fatal: error loading module [^\n]*%.so: " then
+      return false
+    end
+  end
+  return lines == 1 or lines > 1 and mode:find "on$"
+end
+
 ---One point: the fault, the checks, the next command. SECOND befalls that one.
 local function try(action, before, after, mode, at, call, second)
-  local exit = inject(action, errnos[mode] or mode, at)
+  local exit, _, refused, died_in_lookup
+  if SELECTION == "memory" then
+    exit, _, refused, died_in_lookup = refuse(action, mode, at)
+    exit.status = refused == 0 and 124 or exit.status
+  else
+    exit = inject(action, errnos[mode] or mode, at)
+  end
   if exit.status == 124 then
     unhit = unhit + 1
     return
@@ -232,6 +288,8 @@ local function try(action, before, after, mode, at, call, second)
     complain(action, mode, at, call, what, other or exit)
   end
   local killed = exit.status == 137 or exit.signal
+  -- Who has no memory at all cannot undo either: that is left to the next command, as by one that is killed.
+  local stays = SELECTION == "memory" and mode:find "on$" and exit.status ~= 0
   local now = snapshot()
   local done, undone = difference(after, now), difference(before, now)
   if exit.timed_out then
@@ -241,7 +299,7 @@ local function try(action, before, after, mode, at, call, second)
       if #done > 0 and not is_named(done, exit.stderr, true) then
         wrong("says done, but " .. brief(done))
       end
-    elseif #undone > 0 and not exit.stderr:find("registered", 1, true) and not is_named(undone, exit.stderr, true) then
+    elseif #undone > 0 and not stays and not exit.stderr:find("registered", 1, true) and not is_named(undone, exit.stderr, true) then
       wrong("says failed, but " .. brief(undone))
     end
     if exit.status ~= 0 and exit.stderr == "" then
@@ -251,8 +309,19 @@ local function try(action, before, after, mode, at, call, second)
       wrong "a bug"
     end
   end
+  if SELECTION == "memory" then
+    if killed and died_in_lookup == 1 then
+      deaths = deaths + 1 -- the C library's mistake; what it leaves is mended as after a kill
+    elseif killed then
+      wrong("it dies of signal " .. tostring(exit.signal))
+    elseif exit.status ~= 0 and not action.words and not is_plain(exit.stderr, mode) then
+      wrong "the failure is not one line that says so"
+    elseif exit.status == 0 and action.prints and exit.stdout ~= action.output then
+      wrong("success, but this is printed:\n" .. exit.stdout)
+    end
+  end
   -- the next command
-  if killed or next(done) and next(undone) then
+  if killed or stays or next(done) and next(undone) then
     local said = ""
     local next_command = action.scene == "fresh" and action or { "postmulti", "-i", "-", "-e", "enable" }
     if second then
@@ -333,11 +402,16 @@ local STRIDE, OFFSET = tonumber(os.getenv "STRIDE" or 1), tonumber(os.getenv "OF
 
 local function walk(action)
   restore(action.scene)
-  local before = snapshot()
-  local calls = list_calls(action)
+  local before, calls, points = snapshot(), nil, nil
+  if SELECTION == "memory" then
+    points, action.output = plan_memory(action)
+    calls = points
+  else
+    calls = list_calls(action)
+    points = plan(action, calls)
+  end
   local after = snapshot()
   local tried, was_bad = faults, bad
-  local points = plan(action, calls)
   for index = OFFSET, #points, STRIDE do
     local point = points[index]
     restore(action.scene)
@@ -359,6 +433,9 @@ for _, action in ipairs(actions) do
 end
 if unhit > 0 then
   print(unhit .. " runs without a fault (not counted)")
+end
+if deaths > 0 then
+  print(deaths .. " died in the C library's look-up of a user or group: see refuse.c")
 end
 print(("%d faults, %d bad"):format(faults, bad))
 os.exit(bad == 0)
