@@ -12,7 +12,7 @@
  *
  *      - exchanges a directory with a symbolic link to the outside, with a fifo, or with another directory;
  *      - moves a directory away, out of the tree or into another of its directories, leaving nothing or a link;
- *      - exchanges a file with a link or a fifo, or puts a hard link to a file of root's in its place;
+ *      - exchanges a file with a link or a fifo, or puts a hard link to a file of root's in its place, and removes it;
  *      - has another directory mounted on one (root's doing, in rounds that must not cross mounts).
  *
  * In three rounds of four this happens between two system calls of the core,
@@ -86,6 +86,7 @@ static struct {
 	bool mounts;     /* mounting is allowed in this round */
 	int tree;        /* descriptors of the present tree, ... */
 	int yard;
+	const char *linked; /* where a hard link was put that is to go again, NULL: nowhere */
 	long swaps;
 } present;
 
@@ -179,6 +180,13 @@ static void swap(void)
 	unsigned kind = below(present.mounts ? 9 : 8);
 	bool done;
 
+	if (present.linked != NULL && below(2) == 0) {
+		(void)setfsuid(MAIL);
+		present.swaps += unlinkat(present.tree, present.linked, 0) == 0;
+		(void)setfsuid(0);
+		present.linked = NULL;
+		return;
+	}
 	(void)snprintf(target, sizeof target, "/run/outside/%s", below(2) == 0 ? "" : path);
 	if (kind == 8) {
 		present.swaps += mount_over(path);
@@ -208,6 +216,7 @@ static void swap(void)
 		done = linkat(AT_FDCWD, "outside/linked", present.yard, name, 0) == 0; /* it may have been harmed */
 		(void)setfsuid(MAIL);
 		done = done && exchange(file, name);
+		present.linked = done ? file : NULL;
 		break;
 	}
 	(void)setfsuid(0);
@@ -228,7 +237,7 @@ static void strike(void)
 {
 	int saved = errno;
 
-	if (!present.idle && below(6) == 0) {
+	if (!present.idle && below(present.linked != NULL ? 2 : 6) == 0) {
 		if (present.strikes)
 			swap();
 		else
@@ -428,6 +437,9 @@ static void make_tree(long number)
 {
 	char name[32];
 
+	present.linked = NULL;
+	(void)unlink("outside/linked"); /* with other names by now; the new one has one */
+	make_file(AT_FDCWD, "outside/linked");
 	(void)snprintf(name, sizeof name, "queue/%ld", number);
 	must(mkdir(name, 0755), name);
 	present.tree = open(name, O_PATH | O_DIRECTORY);
