@@ -149,14 +149,16 @@ fault: $(FAULT_PROGRAMS)
 # System calls of the whole command fail, and many of them run at once; as root.
 outside: stage
 	tests/fault/outside/run quick
+	POINTS=6 tests/fault/outside/run memory
 	tests/fault/outside/run race 8
 
 # The long runs of the above, and what takes hours: see docs/reliability.md.
 torture: stage $(FAULT_PROGRAMS)
 	tests/fault/outside/run all
 	tests/fault/outside/run pairs
+	POINTS=1000 tests/fault/outside/run memory
 	tests/fault/outside/run race 120
-	$(BUILD)/fault/transaction_fault /dev/shm 200
+	$(BUILD)/fault/transaction_fault /dev/shm 240
 	$(BUILD)/fault/tree_race 100000
 	$(BUILD)/fault/preserve 100000
 	$(MAKE) fuzz T=3600

@@ -46,22 +46,26 @@ static int apply(int fd, const struct permissions *want)
 	return outcome;
 }
 
-/* is_only_link - is NAME in an open directory the one name that the open file, as *st shows it, has? Asked by the name,
- * and last: a link to a file of somebody else's may have gone since the file was opened, which then has one name, too. */
-static bool is_only_link(int dirfd, const char *name, const struct stat *st)
+/*
+ * link_error - 0 when NAME in an open directory is the one name that the open file has, which *st shows; EPERM: it has
+ * others, ENOENT: it has none any more, or another errno. The name is asked last: a link to a file of somebody else's
+ * may have gone since the file was opened, which then has one name, too.
+ */
+static int link_error(int dirfd, const char *name, const struct stat *st)
 {
 	struct stat named;
 
-	return st->st_nlink == 1 && sys->fstatat(dirfd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       named.st_ino == st->st_ino && named.st_dev == st->st_dev && named.st_nlink == 1;
+	if (st->st_nlink > 1)
+		return EPERM;
+	if (sys->fstatat(dirfd, name, &named, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno;
+	return named.st_ino == st->st_ino && named.st_dev == st->st_dev && named.st_nlink == 1 ? 0 : EPERM;
 }
 
-/* is_gone - is there nothing of that name any more? Queue files come and go */
-static bool is_gone(int dirfd, const char *name)
+/* link_reason - words for it */
+static const char *link_reason(int error)
 {
-	struct stat st;
-
-	return sys->fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+	return error == EPERM ? several_links : strerror(error);
 }
 
 /* Work of permissions_set() in a tree. */
@@ -75,6 +79,7 @@ static int give(struct walk *walk, int dirfd, int fd, const char *name, struct f
 {
 	struct task *task = walk->context;
 	struct stat st;
+	int error;
 
 	if (sys->fstat(fd, &st) < 0)
 		return walk_fault(walk, name, errno, strerror(errno), fault);
@@ -82,8 +87,11 @@ static int give(struct walk *walk, int dirfd, int fd, const char *name, struct f
 		return walk_fault(walk, name, 0, "turned into a directory while it was worked on", fault);
 	if (!owner_differs(&st, task->want))
 		return 0;
-	if (!is_only_link(dirfd, name, &st))
-		return is_gone(dirfd, name) ? 0 : walk_fault(walk, name, EPERM, several_links, fault);
+	error = link_error(dirfd, name, &st);
+	if (error == ENOENT) /* queue files come and go */
+		return 0;
+	if (error != 0)
+		return walk_fault(walk, name, error, link_reason(error), fault);
 	if (sys->fchownat(fd, "", task->want->uid, task->want->gid, AT_EMPTY_PATH) < 0)
 		return walk_fault(walk, name, errno, strerror(errno), fault);
 	task->changed = true;
@@ -150,7 +158,7 @@ struct place {
 static int apply_one(int fd, const char *subject, const struct permissions *want, const struct place *shared,
 		     struct fault *fault)
 {
-	int outcome = -1;
+	int outcome = -1, error;
 	struct stat st;
 
 	if (want->directory && want->recursive)
@@ -160,8 +168,8 @@ static int apply_one(int fd, const char *subject, const struct permissions *want
 	else if (!want->directory && !S_ISREG(st.st_mode))
 		(void)fault_set(fault, 0, "%s: not a regular file", subject);
 	else if (!want->directory && shared != NULL && owner_differs(&st, want) &&
-		 !is_only_link(shared->dirfd, shared->name, &st))
-		(void)fault_set(fault, EPERM, "%s: %s", subject, several_links);
+		 (error = link_error(shared->dirfd, shared->name, &st)) != 0)
+		(void)fault_set(fault, error, "%s: %s", subject, link_reason(error));
 	else if ((outcome = apply(fd, want)) < 0)
 		(void)fault_errno(fault, subject);
 	(void)sys->close(fd);
