@@ -4,11 +4,12 @@
 --	points.lua REFUSE.SO memory [ACTION...]
 --
 -- quick: some calls, each killed and with one errno; all: each call with everything; pairs: killed, and then something
--- befalls the command that recovers; memory: allocations are refused (see refuse.c), $POINTS of each action in each way.
--- $STRIDE tries every STRIDEth point only, $OFFSET says which is the first.
+-- befalls the command that recovers; memory: allocations are refused (see refuse.c), $POINTS of each action in each
+-- way. $STRIDE tries every STRIDEth point only, $OFFSET says which is the first.
 --
 -- A point is an action, a system call of it (counted over all its processes) and what befalls that call: an errno, half
--- a read or write, SIGKILL; or an allocation and whether all that follow fail as well. Each starts from the same files. Afterwards
+-- a read or write, SIGKILL; or an allocation and whether all that follow fail as well.
+-- Each starts from the same files. Afterwards
 --   - exit status 0 or 3 must mean: everything as after the action; another one: everything as before, and a message;
 --   - after a kill, the next command (which changes nothing itself) must bring the files to before or after;
 --   - nothing else may be there: no .tmp, no journal, no directory;
@@ -258,7 +259,7 @@ local function brief(paths)
 end
 
 ---Does a failure for want of memory say so? In one line, unless the memory stays away: then there is one for each
----thing that was tried. Of a library that cannot be loaded the reason is the dynamic linker's, which is not always true.
+---thing that was tried. Of a library that cannot be loaded the reason is the dynamic linker's, not always the true one.
 local function is_plain(text, mode)
   local lines = 0
   for line in text:gmatch "[^\n]*\n" do
@@ -299,7 +300,8 @@ local function try(action, before, after, mode, at, call, second)
       if #done > 0 and not is_named(done, exit.stderr, true) then
         wrong("says done, but " .. brief(done))
       end
-    elseif #undone > 0 and not stays and not exit.stderr:find("registered", 1, true) and not is_named(undone, exit.stderr, true) then
+    elseif #undone > 0 and not stays and not exit.stderr:find("registered", 1, true)
+      and not is_named(undone, exit.stderr, true) then
       wrong("says failed, but " .. brief(undone))
     end
     if exit.status ~= 0 and exit.stderr == "" then
@@ -402,7 +404,8 @@ local STRIDE, OFFSET = tonumber(os.getenv "STRIDE" or 1), tonumber(os.getenv "OF
 
 local function walk(action)
   restore(action.scene)
-  local before, calls, points = snapshot(), nil, nil
+  local before = snapshot()
+  local calls, points
   if SELECTION == "memory" then
     points, action.output = plan_memory(action)
     calls = points
