@@ -160,15 +160,20 @@ static bool move_within(const char *path)
 	return renameat(present.tree, path, present.tree, to) == 0;
 }
 
-/* mount_over - root mounts what lies outside on a directory */
+/* mount_over - root mounts what lies outside on a directory of the tree, and not where a link in it leads */
 static bool mount_over(const char *path)
 {
-	int what = (int)syscall(SYS_open_tree, AT_FDCWD, "outside", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	const struct open_how how = { .flags = O_PATH | O_DIRECTORY, .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
+	int where = sys_real.openat2(present.tree, path, &how, sizeof how), what;
 	bool done;
 
+	if (where < 0)
+		return false;
+	what = (int)syscall(SYS_open_tree, AT_FDCWD, "outside", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	must(what, "open_tree");
-	done = syscall(SYS_move_mount, what, "", present.tree, path, MOVE_MOUNT_F_EMPTY_PATH) == 0;
+	done = syscall(SYS_move_mount, what, "", where, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0;
 	(void)close(what);
+	(void)close(where);
 	return done;
 }
 
