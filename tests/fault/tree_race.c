@@ -94,6 +94,7 @@ static uint64_t seed;
 static unsigned long serial; /* of names that are used once */
 static struct stat wanted[2][COUNT(precious)];
 static long faults[2], bad, rounds; /* faults: at the same time, between calls */
+static long trees;                  /* made so far; no number is used twice */
 
 /* below - a number from 0 to LIMIT - 1 */
 static unsigned below(unsigned limit)
@@ -660,13 +661,13 @@ static const char *play(const struct subject *subject, bool strikes, bool old_ke
 	long result, swaps;
 
 	rounds++;
-	make_tree(rounds);
+	make_tree(++trees);
 	present.strikes = strikes;
 	present.old_kernel = old_kernel;
 	present.mounts = strikes && !subject->crosses && below(8) == 0;
 	present.idle = false;
 	before = count_descriptors();
-	swaps = work(subject, rounds, &result, &fault);
+	swaps = work(subject, trees, &result, &fault);
 	present.idle = true;
 	if (count_descriptors() != before)
 		complain(subject, "descriptors are left");
