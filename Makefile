@@ -156,6 +156,7 @@ fault: $(FAULT_PROGRAMS)
 # System calls of the whole command fail, and many of them run at once; as root.
 outside: stage
 	tests/fault/outside/run quick
+	POINTS=6 tests/fault/outside/run memory
 	tests/fault/outside/run race 8
 
 # The whole command on a disk that loses its power; as root.
@@ -167,9 +168,10 @@ torture: stage $(FAULT_PROGRAMS)
 	tests/fault/outside/run all
 	tests/fault/outside/run pairs
 	tests/fault/outside/run disk
+	POINTS=1000 tests/fault/outside/run memory
 	tests/fault/outside/run race 60 10000
 	tests/fault/power/run all
-	$(BUILD)/fault/transaction_fault /dev/shm 200
+	$(BUILD)/fault/transaction_fault /dev/shm 240
 	$(BUILD)/fault/tree_race 100000
 	$(BUILD)/fault/preserve 100000
 	$(MAKE) fuzz T=3600

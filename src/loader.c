@@ -91,7 +91,7 @@ static const char *find_code(const struct buffer *compiled, const char *path)
 }
 
 /* load_compiled - push the function in PATH from PATH.luac; false: it cannot be used, nothing is pushed. Raises where
- * it cannot be read for want of memory: whatever is tried in its place would fail for a reason that is not the true one */
+ * it cannot be read for want of memory: what is tried in its place would fail for a reason that is not the true one */
 static bool load_compiled(lua_State *L, const char *path)
 {
 	int top = lua_gettop(L);

@@ -17,7 +17,7 @@
  *      compile(path, name)  the text of PATH.luac, NAME being what messages
  *                           call the source; nil and a reason when it does not compile
  *      load(path)           the function in PATH, and whether it was loaded
- *                           compiled; nil and a reason
+ *                           compiled; nil and a reason; raises for want of memory
  */
 #ifndef POSTMULTI_LOADER_H
 #define POSTMULTI_LOADER_H

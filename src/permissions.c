@@ -46,6 +46,28 @@ static int apply(int fd, const struct permissions *want)
 	return outcome;
 }
 
+/*
+ * link_error - 0 when NAME in an open directory is the one name that the open file has, which *st shows; EPERM: it has
+ * others, ENOENT: it has none any more, or another errno. The name is asked last: a link to a file of somebody else's
+ * may have gone since the file was opened, which then has one name, too.
+ */
+static int link_error(int dirfd, const char *name, const struct stat *st)
+{
+	struct stat named;
+
+	if (st->st_nlink > 1)
+		return EPERM;
+	if (sys->fstatat(dirfd, name, &named, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno;
+	return named.st_ino == st->st_ino && named.st_dev == st->st_dev && named.st_nlink == 1 ? 0 : EPERM;
+}
+
+/* link_reason - words for it */
+static const char *link_reason(int error)
+{
+	return error == EPERM ? several_links : strerror(error);
+}
+
 /* Work of permissions_set() in a tree. */
 struct task {
 	const struct permissions *want;
@@ -53,10 +75,11 @@ struct task {
 };
 
 /* give - change the owner of something that is no directory, by a descriptor of its own */
-static int give(struct walk *walk, int fd, const char *name, struct fault *fault)
+static int give(struct walk *walk, int dirfd, int fd, const char *name, struct fault *fault)
 {
 	struct task *task = walk->context;
 	struct stat st;
+	int error;
 
 	if (sys->fstat(fd, &st) < 0)
 		return walk_fault(walk, name, errno, strerror(errno), fault);
@@ -64,8 +87,11 @@ static int give(struct walk *walk, int fd, const char *name, struct fault *fault
 		return walk_fault(walk, name, 0, "turned into a directory while it was worked on", fault);
 	if (!owner_differs(&st, task->want))
 		return 0;
-	if (st.st_nlink > 1)
-		return walk_fault(walk, name, EPERM, several_links, fault);
+	error = link_error(dirfd, name, &st);
+	if (error == ENOENT) /* queue files come and go */
+		return 0;
+	if (error != 0)
+		return walk_fault(walk, name, error, link_reason(error), fault);
 	if (sys->fchownat(fd, "", task->want->uid, task->want->gid, AT_EMPTY_PATH) < 0)
 		return walk_fault(walk, name, errno, strerror(errno), fault);
 	task->changed = true;
@@ -85,7 +111,7 @@ static int give_entry(struct walk *walk, int dirfd, const char *name, unsigned c
 	fd = beneath_retry(dirfd, name, O_PATH | O_NOFOLLOW);
 	if (fd < 0) /* queue files come and go */
 		return errno == ENOENT ? 0 : walk_fault(walk, name, errno, strerror(errno), fault);
-	result = give(walk, fd, name, fault);
+	result = give(walk, dirfd, fd, name, fault);
 	(void)sys->close(fd);
 	return result;
 }
@@ -122,10 +148,17 @@ static bool is_shared(const struct stat *st)
 	return (st->st_uid != 0 && st->st_uid != geteuid()) || (st->st_mode & (S_IWGRP | S_IWOTH)) != 0;
 }
 
+/* Where an object lies, if others can write there; NULL: they cannot. */
+struct place {
+	int dirfd;
+	const char *name;
+};
+
 /* apply_one - what was opened for `want`; closes FD; an outcome or -1 */
-static int apply_one(int fd, const char *subject, const struct permissions *want, bool shared, struct fault *fault)
+static int apply_one(int fd, const char *subject, const struct permissions *want, const struct place *shared,
+		     struct fault *fault)
 {
-	int outcome = -1;
+	int outcome = -1, error;
 	struct stat st;
 
 	if (want->directory && want->recursive)
@@ -134,8 +167,9 @@ static int apply_one(int fd, const char *subject, const struct permissions *want
 		(void)fault_errno(fault, subject);
 	else if (!want->directory && !S_ISREG(st.st_mode))
 		(void)fault_set(fault, 0, "%s: not a regular file", subject);
-	else if (!want->directory && shared && st.st_nlink > 1 && owner_differs(&st, want))
-		(void)fault_set(fault, EPERM, "%s: %s", subject, several_links);
+	else if (!want->directory && shared != NULL && owner_differs(&st, want) &&
+		 (error = link_error(shared->dirfd, shared->name, &st)) != 0)
+		(void)fault_set(fault, error, "%s: %s", subject, link_reason(error));
 	else if ((outcome = apply(fd, want)) < 0)
 		(void)fault_errno(fault, subject);
 	(void)sys->close(fd);
@@ -162,7 +196,7 @@ static int make_directory(int parent, const char *last, const char *subject, con
 	if (fd < 0)
 		(void)fault_set(fault, errno, "%s: %s", subject, beneath_reason(errno));
 	else
-		outcome = apply_one(fd, subject, &once, false, fault);
+		outcome = apply_one(fd, subject, &once, NULL, fault);
 	if (outcome < 0)
 		(void)sys->unlinkat(parent, last, AT_REMOVEDIR);
 	return outcome < 0 ? -1 : PERMISSIONS_CREATED;
@@ -172,6 +206,7 @@ static int make_directory(int parent, const char *last, const char *subject, con
 static int set_last(int parent, const char *last, const char *subject, const struct permissions *want,
 		    struct fault *fault)
 {
+	const struct place place = { parent, last };
 	struct stat directory, st;
 	int fd;
 
@@ -183,7 +218,7 @@ static int set_last(int parent, const char *last, const char *subject, const str
 		return fault_set(fault, 0, "%s: not a regular file", subject);
 	fd = beneath_open(parent, last, open_flags(want), BENEATH_SAME_MOUNT);
 	if (fd >= 0)
-		return apply_one(fd, subject, want, is_shared(&directory), fault);
+		return apply_one(fd, subject, want, is_shared(&directory) ? &place : NULL, fault);
 	if (errno == ENOENT && want->create)
 		return make_directory(parent, last, subject, want, fault);
 	return fault_set(fault, errno, "%s: %s", subject, beneath_reason(errno));
@@ -221,5 +256,5 @@ int permissions_set(const char *base, const char *name, const struct permissions
 	if (name != NULL)
 		return set_beneath(base, name, want, fault);
 	fd = beneath_retry(AT_FDCWD, base, open_flags(want));
-	return fd < 0 ? fault_errno(fault, base) : apply_one(fd, base, want, false, fault);
+	return fd < 0 ? fault_errno(fault, base) : apply_one(fd, base, want, NULL, fault);
 }

@@ -269,7 +269,7 @@ end
 local function judge(operation, got, result, want)
   local ok, value, reason, errno = table.unpack(got, 1, 4)
   if not ok then
-    if tostring(value):find "not enough memory$" then
+    if tostring(value):find "not enough memory$" or tostring(value):find ": Cannot allocate memory$" then
       return nil
     end
     return "raises " .. tostring(value)

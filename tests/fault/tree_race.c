@@ -12,7 +12,7 @@
  *
  *      - exchanges a directory with a symbolic link to the outside, with a fifo, or with another directory;
  *      - moves a directory away, out of the tree or into another of its directories, leaving nothing or a link;
- *      - exchanges a file with a link or a fifo, or puts a hard link to a file of root's in its place;
+ *      - exchanges a file with a link or a fifo, or puts a hard link to a file of root's in its place, and removes it;
  *      - has another directory mounted on one (root's doing, in rounds that must not cross mounts).
  *
  * In three rounds of four this happens between two system calls of the core,
@@ -86,6 +86,7 @@ static struct {
 	bool mounts;     /* mounting is allowed in this round */
 	int tree;        /* descriptors of the present tree, ... */
 	int yard;
+	const char *linked; /* where a hard link was put that is to go again, NULL: nowhere */
 	long swaps;
 } present;
 
@@ -93,6 +94,7 @@ static uint64_t seed;
 static unsigned long serial; /* of names that are used once */
 static struct stat wanted[2][COUNT(precious)];
 static long faults[2], bad, rounds; /* faults: at the same time, between calls */
+static long trees;                  /* made so far; no number is used twice */
 
 /* below - a number from 0 to LIMIT - 1 */
 static unsigned below(unsigned limit)
@@ -159,15 +161,20 @@ static bool move_within(const char *path)
 	return renameat(present.tree, path, present.tree, to) == 0;
 }
 
-/* mount_over - root mounts what lies outside on a directory */
+/* mount_over - root mounts what lies outside on a directory of the tree, and not where a link in it leads */
 static bool mount_over(const char *path)
 {
-	int what = (int)syscall(SYS_open_tree, AT_FDCWD, "outside", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	const struct open_how how = { .flags = O_PATH | O_DIRECTORY, .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
+	int where = sys_real.openat2(present.tree, path, &how, sizeof how), what;
 	bool done;
 
+	if (where < 0)
+		return false;
+	what = (int)syscall(SYS_open_tree, AT_FDCWD, "outside", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	must(what, "open_tree");
-	done = syscall(SYS_move_mount, what, "", present.tree, path, MOVE_MOUNT_F_EMPTY_PATH) == 0;
+	done = syscall(SYS_move_mount, what, "", where, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0;
 	(void)close(what);
+	(void)close(where);
 	return done;
 }
 
@@ -179,6 +186,13 @@ static void swap(void)
 	unsigned kind = below(present.mounts ? 9 : 8);
 	bool done;
 
+	if (present.linked != NULL && below(2) == 0) {
+		(void)setfsuid(MAIL);
+		present.swaps += unlinkat(present.tree, present.linked, 0) == 0;
+		(void)setfsuid(0);
+		present.linked = NULL;
+		return;
+	}
 	(void)snprintf(target, sizeof target, "/run/outside/%s", below(2) == 0 ? "" : path);
 	if (kind == 8) {
 		present.swaps += mount_over(path);
@@ -208,6 +222,7 @@ static void swap(void)
 		done = linkat(AT_FDCWD, "outside/linked", present.yard, name, 0) == 0; /* it may have been harmed */
 		(void)setfsuid(MAIL);
 		done = done && exchange(file, name);
+		present.linked = done ? file : NULL;
 		break;
 	}
 	(void)setfsuid(0);
@@ -228,7 +243,7 @@ static void strike(void)
 {
 	int saved = errno;
 
-	if (!present.idle && below(6) == 0) {
+	if (!present.idle && below(present.linked != NULL ? 2 : 6) == 0) {
 		if (present.strikes)
 			swap();
 		else
@@ -428,6 +443,9 @@ static void make_tree(long number)
 {
 	char name[32];
 
+	present.linked = NULL;
+	(void)unlink("outside/linked"); /* with other names by now; the new one has one */
+	make_file(AT_FDCWD, "outside/linked");
 	(void)snprintf(name, sizeof name, "queue/%ld", number);
 	must(mkdir(name, 0755), name);
 	present.tree = open(name, O_PATH | O_DIRECTORY);
@@ -643,13 +661,13 @@ static const char *play(const struct subject *subject, bool strikes, bool old_ke
 	long result, swaps;
 
 	rounds++;
-	make_tree(rounds);
+	make_tree(++trees);
 	present.strikes = strikes;
 	present.old_kernel = old_kernel;
 	present.mounts = strikes && !subject->crosses && below(8) == 0;
 	present.idle = false;
 	before = count_descriptors();
-	swaps = work(subject, rounds, &result, &fault);
+	swaps = work(subject, trees, &result, &fault);
 	present.idle = true;
 	if (count_descriptors() != before)
 		complain(subject, "descriptors are left");
