@@ -44,6 +44,9 @@ end
 ---@param ancestor integer
 ---@return boolean
 local function descends_from(ancestor)
+  if require("posix.unistd").getppid() == ancestor then
+    return true -- where there is no /proc, the only one that can be told
+  end
   local pid = parent_of(own_pid())
   while pid and pid > 1 do
     if pid == ancestor then

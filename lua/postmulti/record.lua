@@ -84,12 +84,12 @@ local function restore(host, record)
   end
 end
 
----Undo the making of a file, unless somebody else has changed it since.
+---Undo the making of a file, unless somebody else has changed it since; a child of the transaction may.
 local function remove_file(host, record)
   local core = host.core
   errors.if_exists(M.sweep(host, record.path))
   local text = errors.if_exists(core.read_file(record.path))
-  if text and core.checksum(text) == record.sum then
+  if text and (host.current.has_children or core.checksum(text) == record.sum) then
     errors.check(core.unlink(record.path))
     host.current:later_beside(record.path)
   elseif text then
@@ -102,6 +102,8 @@ local function remove_directory(host, record)
   local gone, reason, errno = host.core.rmdir(record.path)
   if gone then
     host.current:later_beside(record.path)
+  elseif errno == ENOTEMPTY or errno == EEXIST then
+    host.report("warning", record.path .. ": something else is in it; left as it is")
   -- On a read-only file system that is the answer for a directory that is not there, too.
   elseif not STAYS[errno] and errors.if_exists(host.core.stat(record.path, false)) then
     errors.check(gone, reason, errno)
@@ -226,12 +228,15 @@ function M.finish(host, record)
   end
 end
 
----Do these records say more than who began?
+-- Records of what is no change.
+local IDLE = { begin = true, action = true, child = true, hook = true }
+
+---Do these records tell of a change?
 ---@param records postmulti.Record[]
 ---@return boolean
 function M.says_something(records)
   for _, one in ipairs(records) do
-    if one.op ~= "begin" and one.op ~= "action" then
+    if not IDLE[one.op] then
       return true
     end
   end

@@ -22,6 +22,8 @@ local watch = require "postmulti.watch"
 ---@field host postmulti.Host
 ---@field private is_nested boolean?  within the lock of a process that waits for us
 ---@field private records postmulti.Record[]  what was done or is about to be, oldest first
+---@field package has_children boolean?     programs were started that may have changed the files that were made
+---@field private is_left boolean?          something could not be undone: the next command tries again
 ---@field private made string[]               files that were made; and by path, the checksum of what they hold
 ---@field private unsynced string[]           what must be on disk before the transaction is decided; a set, too
 ---@field private primary_edits table<string, string>
@@ -204,6 +206,10 @@ function Transaction:publish()
     self.primary_edits, self.alternates = {}, nil
     self.published = (self.published or 0) + 1
     host:reread_primary()
+  end
+  if not self.has_children then
+    self:declare { { op = "child", path = host.config_directory } }
+    self.has_children = true
   end
   self:watch()
 end
@@ -542,7 +548,11 @@ end
 ---@private
 function Transaction:decide()
   local own = self.journal
-  if not own or self.is_nested or self.is_single or own.count == 0 or record.primary(self.records) then
+  if not own or self.is_nested or own.count == 0 then
+    return
+  elseif not record.says_something(self.records) then
+    return own:discard()
+  elseif self.is_single or record.primary(self.records) then
     return
   end
   for _, one in ipairs(self.records) do
@@ -595,7 +605,7 @@ function Transaction:undo_records(mark)
     self.records[index] = nil
     local done, problem = xpcall(one.undo or record.undo, with_traceback, self.host, one)
     if not done then
-      complete = false
+      complete, self.is_left = false, true
       self.host.report("warning", "cannot undo: " .. tostring(problem))
     end
   end
@@ -612,7 +622,7 @@ function Transaction:undo()
       self.host.report("warning", tostring(trouble))
     end
   end
-  if not self:undo_records(0) then
+  if not self:undo_records(0) or self.is_left then
     return
   end
   local done, problem = xpcall(function()
@@ -696,6 +706,9 @@ function Transaction:recover()
     return
   end
   local is_kept = false
+  for _, one in ipairs(records) do
+    self.has_children = self.has_children or one.op == "child"
+  end
   -- One that died before it could say what it was about to do had done nothing.
   if record.says_something(records) then
     local done, problem = xpcall(function()

@@ -305,7 +305,8 @@ static const struct option own_options[] = {
 	{ "config-directory", required_argument, NULL, 'c' }, { "dry-run", no_argument, NULL, 1 },
 	{ "list-hooks", no_argument, NULL, 2 },               { "lock-timeout", required_argument, NULL, 3 },
 	{ "no-hooks", no_argument, NULL, 4 },                 { "help", no_argument, NULL, 5 },
-	{ "version", no_argument, NULL, 6 },                  { NULL, 0, NULL, 0 },
+	{ "version", no_argument, NULL, 6 },                  { "history", no_argument, NULL, 9 },
+	{ "undo", no_argument, NULL, 10 },                    { NULL, 0, NULL, 0 },
 };
 
 /* The same with those of the site's command "report". */
@@ -314,7 +315,8 @@ static const struct option site_options[] = {
 	{ "list-hooks", no_argument, NULL, 2 },               { "lock-timeout", required_argument, NULL, 3 },
 	{ "no-hooks", no_argument, NULL, 4 },                 { "help", no_argument, NULL, 5 },
 	{ "version", no_argument, NULL, 6 },                  { "since", required_argument, NULL, 7 },
-	{ "brief", no_argument, NULL, 8 },                    { NULL, 0, NULL, 0 },
+	{ "brief", no_argument, NULL, 8 },                    { "history", no_argument, NULL, 9 },
+	{ "undo", no_argument, NULL, 10 },                    { NULL, 0, NULL, 0 },
 };
 
 /* Is a word like --name or --name=value one of these, spelt out? */
