@@ -135,12 +135,16 @@ local function check_combination(o, operands)
     return
   end
   local modes = (o.modes.e and 1 or 0) + (o.modes.l and 1 or 0) + (o.modes.p and 1 or 0) + (o.modes.x and 1 or 0)
+  if o.undo or o.history then
+    assert(not (o.undo and o.history) and #operands == 0, "--undo and --history stand alone")
+    modes = modes + 1
+  end
   same(modes, 1, "modes")
   assert(o.selectors <= 1, "selectors")
   assert(not o.modes.l or #operands == 0, "-l with a command")
   assert(not (o.modes.p or o.modes.x) or #operands > 0, "no command")
   assert(not o.reverse or o.modes.l or o.modes.x, "-R")
-  assert(not o.json or o.modes.l, "-j")
+  assert(not o.json or o.modes.l or o.history, "-j")
   assert(not o.new_name and not o.new_group or o.action == "create" or o.action == "import" or o.action == "assign",
     "-I or -G")
   assert(o.action ~= "assign" or o.new_name or o.new_group, "assign nothing")
