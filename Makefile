@@ -42,7 +42,7 @@ WARNINGS = -std=c11 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing
 HARDENING = -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 ALL_CFLAGS = $(WARNINGS) $(HARDENING) -pthread -fPIC -fvisibility=hidden -MMD -MP -I$(BUILD) -Isrc $(LUA_CFLAGS) $(CFLAGS)
 
-HOST_SOURCES = src/main.c src/loader.c src/pool.c src/prompt.c
+HOST_SOURCES = src/main.c src/loader.c src/pool.c src/prompt.c src/thin.c
 CORE_SOURCES = $(sort $(filter-out $(HOST_SOURCES),$(wildcard src/*.c)))
 CORE_OBJECTS = $(CORE_SOURCES:src/%.c=$(BUILD)/%.o)
 HOST_OBJECTS = $(HOST_SOURCES:src/%.c=$(BUILD)/%.o)
