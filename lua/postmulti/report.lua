@@ -2,12 +2,21 @@
 
 local M = {}
 
----One line of the list: name, group, enabled, configuration directory.
+-- What is behind a word in a column of 15 and a blank, by the word's length; made as they come.
+local GAP = setmetatable({}, {
+  __index = function(gaps, length)
+    gaps[length] = (" "):rep(math.max(16 - length, 1))
+    return gaps[length]
+  end,
+})
+
+---One line of the list: name, group, enabled, configuration directory; columns of 15, 15 and 9, and the rest.
 ---@param instance postmulti.Instance
 ---@return string
 function M.line(instance)
-  return ("%-15s %-15s %-9s %s\n"):format(instance.name or "-", instance.group or "-", instance.enabled and "y" or "n",
-    instance.config_directory)
+  local name, group = instance.name or "-", instance.group or "-"
+  return name .. GAP[#name] .. group .. GAP[#group] .. (instance.enabled and "y         " or "n         ")
+    .. instance.config_directory .. "\n"
 end
 
 local ESCAPES = {
