@@ -9,9 +9,9 @@ local function read(path)
   return text
 end
 
----The public methods of a class, with their comments: those that are not marked as the library's own.
-local function methods(path, class)
-  local found, comment = {}, {}
+---Add the public methods of a class, with their comments: those that are not marked as the library's own.
+local function methods(found, path, class)
+  local comment = {}
   for line in io.lines(path) do
     local name, parameters = line:match("^function " .. class .. "[:.]([%w_]+)(%b())")
     if name and not table.concat(comment, "\n"):find "%-%-%-@p[ar][ic][vk]a" and not name:find "^__" then
@@ -30,7 +30,7 @@ local API, PAGE = read "docs/api.md", read "docs/man/postmulti-api.7"
 local HOOKS = read "docs/man/postmulti-hooks.7"
 
 for class, file in pairs { Host = "host", Instance = "instance" } do
-  local found = methods("lua/postmulti/" .. file .. ".lua", class)
+  local found = methods(methods({}, "lua/postmulti/inventory.lua", class), "lua/postmulti/" .. file .. ".lua", class)
 
   describe("the methods of " .. file, function()
     it("are all in api.md and postmulti-api(7)", function()
