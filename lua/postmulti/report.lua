@@ -26,17 +26,20 @@ local ESCAPES = {
 ---@param value string
 ---@return string
 local function quote(value)
-  return '"' .. value:gsub('[%c"\\\127]', function(byte)
-    return ESCAPES[byte] or ("\\u00%02X"):format(byte:byte())
-  end) .. '"'
+  if not value:find "^%C*$" or value:find('"', 1, true) or value:find("\\", 1, true) then -- few have
+    value = value:gsub('[%c"\\]', function(byte)
+      return ESCAPES[byte] or ("\\u00%02X"):format(byte:byte())
+    end)
+  end
+  return '"' .. value .. '"'
 end
 
 ---The same as a JSON object.
 ---@param instance postmulti.Instance
 ---@return string
 function M.json(instance)
-  return ('{"name": %s,"group": %s,"enabled": "%s","config_directory": %s}\n'):format(quote(instance.name or "-"),
-    quote(instance.group or "-"), instance.enabled and "y" or "n", quote(instance.config_directory))
+  return '{"name": ' .. quote(instance.name or "-") .. ',"group": ' .. quote(instance.group or "-") .. ',"enabled": "'
+    .. (instance.enabled and "y" or "n") .. '","config_directory": ' .. quote(instance.config_directory) .. "}\n"
 end
 
 return M
