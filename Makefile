@@ -195,7 +195,7 @@ stage: all
 # Times: see tests/bench/run. Costs that do not depend on the machine's mood: see tests/bench/ci.
 N = 1000
 bench: all
-	tests/bench/run $(N)
+	tests/bench/run $(N) $(if $(REALTIME),-r)
 
 bench-ir bench-ci: all $(BUILD)/bench/floor $(BUILD)/bench/measure
 	tests/bench/ci $(if $(RECORD),--record) $(if $(filter bench-ir,$@),--instructions)
