@@ -2,7 +2,6 @@
 
 local errors = require "postmulti.errors"
 local inventory = require "postmulti.inventory"
-local parameters = require "postmulti.parameters"
 
 ---@class postmulti.Instance
 local Instance = inventory.Instance
@@ -61,8 +60,8 @@ end
 ---@return string|nil value  nil: no such parameter
 function Instance:get(name, options)
   local expand = not options or options.expand ~= false
-  local value, reason, kind = parameters.get(self.host.core, self.config_directory, name, { expand = expand },
-    self.host.defaults)
+  local value, reason, kind = require("postmulti.parameters").get(self.host.core, self.config_directory, name,
+    { expand = expand }, self.host.defaults)
   if value == nil and kind ~= "unknown" then
     errors.raise("damaged", "%s", reason)
   end
