@@ -6,6 +6,7 @@ BINDIR           = $(PREFIX)/bin
 SBINDIR          = $(PREFIX)/sbin
 MANDIR           = $(PREFIX)/share/man
 SHAREDIR         = $(PREFIX)/share/postmulti
+COMPLETIONDIR    = $(PREFIX)/share/bash-completion/completions
 LUADIR           = $(PREFIX)/share/lua/5.4
 LUACDIR          = $(PREFIX)/lib/lua/5.4
 SYSCONFDIR       = /etc
@@ -48,15 +49,16 @@ CORE_OBJECTS = $(CORE_SOURCES:src/%.c=$(BUILD)/%.o)
 HOST_OBJECTS = $(HOST_SOURCES:src/%.c=$(BUILD)/%.o)
 LUA_FILES    = $(sort $(shell cd lua && find . -name '*.lua' | sed 's,^\./,,'))
 SHARE_FILES  = $(sort $(shell [ ! -d share ] || (cd share && find . -type f | sed 's,^\./,,')))
-MAN_PAGES    = $(sort $(wildcard docs/man/*.[1-8]))
+MAN_PAGES    = $(sort $(wildcard docs/man/*.[1-8])) $(BUILD)/postmulti-api.7
 
 # The suites of the tests, in the order in which `make check` runs them.
-SUITES          = unit fault outside parity system compat
+SUITES          = unit fault outside power parity system compat
 FAULT_SOURCES   = $(sort $(wildcard tests/fault/*.c))
 FAULT_PROGRAMS  = $(FAULT_SOURCES:tests/fault/%.c=$(BUILD)/fault/%)
 PARITY_SCRIPTS  = $(sort $(wildcard tests/compat/*_parity tests/compat/*_parity.lua))
-SHELL_FILES     = $(sort $(shell grep -lE '^\#!/bin/(ba)?sh' .ci/run scripts/* $$(find tests -type f) 2>/dev/null))
-LUA_SOURCES     = $(sort lua scripts/compile scripts/postmulti $(wildcard docs/*.lua examples) $(wildcard tests))
+SHELL_FILES     = $(sort scripts/completion.bash \
+	$(shell grep -lE '^\#!/bin/(ba)?sh' .ci/run scripts/* $$(find tests -type f) 2>/dev/null))
+LUA_SOURCES     = $(sort lua scripts/compile scripts/manual scripts/postmulti $(wildcard docs/*.lua examples) $(wildcard tests))
 TIDY_STAMPS     = $(patsubst src/%.c,$(BUILD)/tidy/%,$(CORE_SOURCES) $(HOST_SOURCES))
 
 # How Lua finds the tree instead of an installation.
@@ -70,7 +72,7 @@ PROGRAMS = $(BUILD)/postmulti-lua $(BUILD)/postmulti/core.so
 
 .PHONY: all core check $(SUITES) mutants torture fuzz stage asan ubsan lint lint-lua lint-c lint-shell lint-man \
 	install uninstall dist clean help bench bench-ci bench-ir FORCE
-all: $(PROGRAMS) $(BUILD)/postmulti.script $(BUILD)/compiled/stamp
+all: $(PROGRAMS) $(BUILD)/postmulti.script $(BUILD)/compiled/stamp $(BUILD)/postmulti-api.7
 
 core: $(BUILD)/postmulti/core.so
 
@@ -119,6 +121,10 @@ $(BUILD)/compiled/stamp: $(LUA_FILES:%=lua/%) $(BUILD)/postmulti-lua scripts/com
 	$(BUILD)/postmulti-lua scripts/compile lua '$(LUADIR)' $(BUILD)/compiled $(LUA_FILES)
 	@touch $@
 
+# One page is written once, for readers of the source and of manuals.
+$(BUILD)/postmulti-api.7: docs/api.md scripts/manual $(BUILD)/postmulti-lua
+	$(BUILD)/postmulti-lua scripts/manual docs/api.md >$@.new && mv $@.new $@
+
 # Tests. POSTMULTI_BUILD tells them which build is meant.
 export POSTMULTI_BUILD = $(BUILD)
 
@@ -130,9 +136,9 @@ unit: all
 system: all
 	$(BUSTED) tests/system
 
-$(BUILD)/fault/%: tests/fault/%.c $(CORE_OBJECTS) $(BUILD)/pool.o
+$(BUILD)/fault/%: tests/fault/%.c $(CORE_OBJECTS) $(BUILD)/loader.o $(BUILD)/pool.o $(BUILD)/thin.o
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(CORE_OBJECTS) $(BUILD)/pool.o $(LUA_LIBS)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(CORE_OBJECTS) $(BUILD)/loader.o $(BUILD)/pool.o $(BUILD)/thin.o $(LUA_LIBS)
 
 # A program that plays the end of a process by longjmp leaves its memory allocated.
 $(BUILD)/bench/%: tests/bench/%.c
@@ -151,12 +157,20 @@ outside: stage
 	tests/fault/outside/run quick
 	tests/fault/outside/run race 8
 
+# The whole command on a disk that loses its power; as root.
+power: stage
+	tests/fault/power/run quick
+
 # The long runs of the above, and what takes hours: see docs/reliability.md.
 torture: stage $(FAULT_PROGRAMS)
 	tests/fault/outside/run all
 	tests/fault/outside/run pairs
+	tests/fault/outside/run disk
 	tests/fault/outside/run race 120
+	tests/fault/power/run all
 	$(BUILD)/fault/transaction_fault /dev/shm 200
+	$(BUILD)/fault/tree_race 100000
+	$(BUILD)/fault/preserve 100000
 	$(MAKE) fuzz T=3600
 
 # Coverage-guided, with clang: make fuzz T=60 gives each target a minute. New inputs are kept below $(BUILD)/fuzz.
@@ -229,12 +243,13 @@ lint-c: $(TIDY_STAMPS)
 lint-shell:
 	shellcheck -x $(SHELL_FILES)
 
-lint-man:
+lint-man: $(BUILD)/postmulti-api.7
 	mandoc -Tlint -Wwarning $(MAN_PAGES)
 
 # Installation. scripts/install keeps a record, so that uninstall is its exact inverse.
 RUN_INSTALL = DESTDIR='$(DESTDIR)' BUILD='$(BUILD)' BINDIR='$(BINDIR)' SBINDIR='$(SBINDIR)' LUADIR='$(LUADIR)' \
-	LUACDIR='$(LUACDIR)' MANDIR='$(MANDIR)' SHAREDIR='$(SHAREDIR)' CONFIG_DIRECTORY='$(CONFIG_DIRECTORY)' \
+	LUACDIR='$(LUACDIR)' MANDIR='$(MANDIR)' SHAREDIR='$(SHAREDIR)' COMPLETIONDIR='$(COMPLETIONDIR)' \
+	CONFIG_DIRECTORY='$(CONFIG_DIRECTORY)' \
 	LUA_FILES='$(LUA_FILES)' MAN_PAGES='$(MAN_PAGES)' SHARE_FILES='$(SHARE_FILES)' sh scripts/install
 
 install: all
@@ -263,7 +278,7 @@ help:
 	@echo 'uninstall  take away what install put there, and bring the stock postmulti back'
 	@echo 'dist       a source archive below $(BUILD)'
 	@echo 'clean      remove what was built'
-	@echo 'Settings: PREFIX BINDIR SBINDIR MANDIR SHAREDIR LUADIR LUACDIR SYSCONFDIR CONFIG_DIRECTORY'
-	@echo '          DESTDIR BUILD CC CFLAGS LDFLAGS'
+	@echo 'Settings: PREFIX BINDIR SBINDIR MANDIR SHAREDIR COMPLETIONDIR LUADIR LUACDIR SYSCONFDIR'
+	@echo '          CONFIG_DIRECTORY DESTDIR BUILD CC CFLAGS LDFLAGS'
 
 -include $(CORE_OBJECTS:.o=.d) $(HOST_OBJECTS:.o=.d)

@@ -170,14 +170,30 @@ function edit:rollback() end
 ---Create PATH with TEXT by the same protocol; refuses (EEXIST) when it exists, unless `replace`.
 ---@param path string
 ---@param text string
----@param options { mode: integer?, replace: boolean?, timeout: number?, times_from: string? }?  mode default 0644;
----  times_from: a file whose access and modification times are copied
+---@param options { mode: integer?, replace: boolean?, timeout: number?, times_from: string?, sync_later: boolean? }?
+---  mode default 0644; times_from: a file whose access and modification times are copied; sync_later: the caller syncs
+---  the directory, the file itself is synced here
 ---  A symbolic link at PATH is what is there: it is not followed, and `replace` replaces it.
 ---@return true|nil
 ---@return string? reason
 ---@return integer? errno
 ---@return boolean? installed  true: the file is in place, but it is not known to be on disk
 function core.create_file(path, text, options) end
+
+---Add TEXT to the end of PATH, which is made with mode 0600 when it is missing: all of it or, after a failure, nothing.
+---Processes that do this at the same time wait for each other. A link at PATH is not followed. The directory is not synced.
+---@param path string
+---@param text string
+---@param options { sync_later: boolean? }?
+---@return integer|nil at  where in the file it begins, in bytes
+---@return string? reason
+---@return integer? errno
+function core.append_file(path, text, options) end
+
+---64 bits of a text as 16 digits (FNV-1a), to tell whether it is still the same.
+---@param text string
+---@return string
+function core.checksum(text) end
 
 ---@class postmulti.Lock
 local lock = {}
@@ -240,11 +256,11 @@ function core.list(path) end
 function core.real_path(path) end
 
 ---Make a directory and the parents it lacks. An existing directory is left as it is. The umask has no influence;
----a set-gid bit inherited from the parent is kept. New directories and those that hold them are synced.
+---a set-gid bit inherited from the parent is kept. New directories and those that hold them are synced, unless sync_later.
 ---On failure what was made is removed again.
 ---@param path string  absolute; at most 128 directories are made in one call
----@param options { mode: integer?, parents_mode: integer?, uid: integer?, gid: integer? }?  modes default 0755. Only
----  the last one gets uid and gid.
+---@param options { mode: integer?, parents_mode: integer?, uid: integer?, gid: integer?, sync_later: boolean? }?
+---  modes default 0755. Only the last one gets uid and gid.
 ---@return string[]|nil created  paths without "." and empty components, outermost first; empty: it existed
 ---@return string? reason
 ---@return integer? errno
@@ -298,10 +314,19 @@ function core.rmdir(path) end
 ---@return integer? errno  ENOENT: there is no NAME
 function core.remove_tree(base, name, options) end
 
----fsync a directory (or file).
----@param path string
+---rename(2).
+---@param from string
+---@param to string
 ---@return true|nil
 ---@return string? reason
+---@return integer? errno
+function core.rename(from, to) end
+
+---fsync a directory or file; of a list, several at a time: one that is not there is passed over then, and after a failure
+---the others are synced all the same.
+---@param path string|string[]
+---@return true|nil
+---@return string? reason   of the first that cannot be synced
 ---@return integer? errno
 function core.sync(path) end
 
@@ -324,7 +349,8 @@ function core.working_directory() end
 ---@return string
 function core.hostname() end
 
----Write TEXT to standard output, all of it, without a buffer in between.
+---Write TEXT to standard output, all of it, without a buffer in between. A pipe that does not block is waited for. When
+---nobody reads any more, that is a signal as those below, unless SIGPIPE was ignored from the start.
 ---@param text string
 ---@return true|nil
 ---@return string? reason
@@ -340,6 +366,12 @@ function core.hold_interrupts(hold) end
 
 ---Raise the error now, if a signal has come and is not held.
 function core.check_interrupt() end
+
+---Unless this is called again within so many seconds: write TEXT, a line, to standard error and end the program at once,
+---with status 1 and as if it were killed. 0: nobody watches.
+---@param seconds number
+---@param text string?
+function core.watchdog(seconds, text) end
 
 -------------------------------------------------------------------- processes
 

@@ -80,14 +80,29 @@ int beneath_base(const char *path, struct fault *fault)
 	return fd < 0 ? fault_errno(fault, path) : fd;
 }
 
-/* same_device - is FD on the device of BASE? */
-static bool same_device(int base, int fd)
+/* mount_of - the number of the mount that FD is on; 0: the kernel does not tell it, -1: errno */
+static long long mount_of(int fd)
+{
+	struct statx st;
+
+	if (sys->statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &st) < 0)
+		return errno == ENOSYS || errno == EPERM ? 0 : -1;
+	return (st.stx_mask & STATX_MNT_ID) != 0 ? (long long)st.stx_mnt_id : 0;
+}
+
+/* same_mount - is FD on the mount of BASE? A directory that is bound elsewhere has its device there as well */
+static bool same_mount(int base, int fd)
 {
 	struct stat here, there;
+	long long one, other;
 
 	if (sys->fstat(base, &here) < 0 || sys->fstat(fd, &there) < 0)
 		return false;
-	if (here.st_dev == there.st_dev)
+	one = mount_of(base);
+	other = one < 0 ? -1 : mount_of(fd);
+	if (one < 0 || other < 0)
+		return false;
+	if (here.st_dev == there.st_dev && one == other)
 		return true;
 	errno = EXDEV;
 	return false;
@@ -118,7 +133,7 @@ static int open_one(int dirfd, const char *component, int flags, enum beneath_mo
 		errno = saved;
 		return -1;
 	}
-	if (mounts == BENEATH_SAME_MOUNT && !same_device(dirfd, fd)) {
+	if (mounts == BENEATH_SAME_MOUNT && !same_mount(dirfd, fd)) {
 		close_keeping_errno(fd);
 		return -1;
 	}

@@ -8,7 +8,9 @@
  * become a link at any moment. So a base that root owns is opened once,
  * following links, and what is below is reached from that descriptor without
  * following any link, "..", or (where asked for) mount point: by openat2(2)
- * (Linux 5.6), elsewhere one component at a time.
+ * (Linux 5.6), elsewhere one component at a time. A directory that is mounted
+ * a second time on its own file system is seen by openat2(2), and without it
+ * from Linux 5.8 on.
  *
  * Every descriptor is close-on-exec; the caller closes it.
  */

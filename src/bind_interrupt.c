@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "interrupt.h"
+#include "watchdog.h"
 
 #define ERROR_TYPE "postmulti.Error" /* what postmulti.errors knows its values by */
 
@@ -14,6 +15,12 @@ static int error_text(lua_State *L)
 {
 	lua_getfield(L, 1, "message");
 	return 1;
+}
+
+/* signal_name - of those that interrupt */
+static const char *signal_name(int number)
+{
+	return number == SIGINT ? "SIGINT" : number == SIGTERM ? "SIGTERM" : number == SIGPIPE ? "SIGPIPE" : "SIGHUP";
 }
 
 /* raise_pending - raise an error for a signal that came */
@@ -27,8 +34,7 @@ static void raise_pending(lua_State *L)
 	lua_createtable(L, 0, 3);
 	lua_pushliteral(L, "interrupted");
 	lua_setfield(L, -2, "kind");
-	lua_pushfstring(L, "interrupted (%s)",
-			number == SIGINT ? "SIGINT" : number == SIGTERM ? "SIGTERM" : "SIGHUP");
+	lua_pushfstring(L, "interrupted (%s)", signal_name(number));
 	lua_setfield(L, -2, "message");
 	lua_pushinteger(L, number);
 	lua_setfield(L, -2, "signal");
@@ -75,8 +81,18 @@ static int core_check_interrupt(lua_State *L)
 	return 0;
 }
 
+/* core.watchdog(seconds[, text]) */
+static int core_watchdog(lua_State *L)
+{
+	double seconds = luaL_checknumber(L, 1);
+
+	watchdog_set(seconds, seconds > 0 ? luaL_checkstring(L, 2) : NULL);
+	return 0;
+}
+
 const luaL_Reg bind_interrupt[] = {
 	{ "hold_interrupts", core_hold_interrupts },
 	{ "check_interrupt", core_check_interrupt },
+	{ "watchdog", core_watchdog },
 	{ NULL, NULL },
 };

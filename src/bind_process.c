@@ -1,5 +1,6 @@
 #include "bind.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include "bind_box.h"
 #include "bind_option.h"
 #include "environment.h"
+#include "interrupt.h"
 #include "process.h"
 #include "write_all.h"
 
@@ -225,8 +227,11 @@ static int bind_print(lua_State *L)
 
 	/* What Lua has written so far comes first. */
 	(void)fflush(stdout);
-	if (write_all(STDOUT_FILENO, text, length, "standard output", &fault) < 0)
+	if (write_output(STDOUT_FILENO, text, length, "standard output", &fault) < 0) {
+		if (fault.number == EPIPE)
+			interrupt_broken_pipe();
 		return bind_failure(L, &fault);
+	}
 	lua_pushboolean(L, 1);
 	return 1;
 }

@@ -104,12 +104,17 @@ static int edit_commit(lua_State *L)
 	struct transaction *t = luaL_checkudata(L, 1, EDIT_TYPE);
 	size_t length;
 	const char *text = luaL_checklstring(L, 2, &length);
+	enum transaction_outcome outcome;
 	struct fault fault;
-	enum transaction_outcome outcome = transaction_commit(t, text, length, &fault);
 
+	/* Before the work: once it is done nothing may raise. */
+	lua_pushliteral(L, "unchanged");
+	lua_pushliteral(L, "changed");
+	outcome = transaction_commit(t, text, length, &fault);
 	if (outcome == TRANSACTION_FAILED || outcome == TRANSACTION_UNSYNCED)
 		return failure_installed(L, &fault, outcome);
-	lua_pushstring(L, outcome == TRANSACTION_CHANGED ? "changed" : "unchanged");
+	if (outcome == TRANSACTION_UNCHANGED)
+		lua_pop(L, 1);
 	return 1;
 }
 
@@ -127,6 +132,18 @@ static int edit_index(lua_State *L)
 	return 1;
 }
 
+/* keep_values - in protected mode: give the edit at 1 its user values */
+static int keep_values(lua_State *L)
+{
+	const struct transaction *t = lua_touserdata(L, 1);
+
+	lua_pushlstring(L, t->text.data, t->text.length);
+	lua_setiuservalue(L, 1, EDIT_TEXT);
+	lua_pushstring(L, t->path);
+	lua_setiuservalue(L, 1, EDIT_PATH);
+	return 0;
+}
+
 /* core_edit - begin to edit a file */
 static int core_edit(lua_State *L)
 {
@@ -139,10 +156,12 @@ static int core_edit(lua_State *L)
 	luaL_setmetatable(L, EDIT_TYPE);
 	if (transaction_begin(t, path, wait, &fault) < 0)
 		return bind_failure(L, &fault);
-	lua_pushlstring(L, t->text.data, t->text.length);
-	lua_setiuservalue(L, -2, EDIT_TEXT);
-	lua_pushstring(L, t->path);
-	lua_setiuservalue(L, -2, EDIT_PATH);
+	lua_pushcfunction(L, keep_values);
+	lua_pushvalue(L, -2);
+	if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
+		transaction_rollback(t); /* rather than when it is collected: it holds a lock */
+		return lua_error(L);
+	}
 	return 1;
 }
 
@@ -156,6 +175,7 @@ static int core_create_file(lua_State *L)
 		.mode = option_mode(L, 3),
 		.replace = option_flag(L, 3, "replace"),
 		.wait_ms = option_wait(L, 3),
+		.sync_later = option_flag(L, 3, "sync_later"),
 	};
 	enum transaction_outcome outcome;
 	struct fault fault;

@@ -2,17 +2,22 @@
 #include "bind.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "append.h"
 #include "beneath.h"
 #include "bind_box.h"
 #include "bind_option.h"
+#include "checksum.h"
 #include "permissions.h"
 #include "scan.h"
+#include "sync.h"
 #include "sys.h"
 #include "tree.h"
 #include "tree_remove.h"
@@ -123,15 +128,30 @@ static int bind_real_path(lua_State *L)
 	return 1;
 }
 
-/* push_strings - a list of what a buffer holds, each string with its NUL */
-static void push_strings(lua_State *L, const struct buffer *strings)
+/* list_strings - in protected mode: a list of what the buffer at 1 holds, each string with its NUL */
+static int list_strings(lua_State *L)
 {
+	const struct buffer *strings = lua_touserdata(L, 1);
 	lua_Integer count = 0;
 
 	lua_newtable(L);
 	for (size_t at = 0; at < strings->length; at += strlen(strings->data + at) + 1) {
 		lua_pushstring(L, strings->data + at);
 		lua_rawseti(L, -2, ++count);
+	}
+	return 1;
+}
+
+/* unmake - remove directories just made, innermost first */
+static void unmake(const struct buffer *created)
+{
+	struct fault fault;
+
+	for (size_t at = created->length; at > 0;) {
+		at--;
+		while (at > 0 && created->data[at - 1] != '\0')
+			at--;
+		(void)tree_rmdir(created->data + at, &fault);
 	}
 }
 
@@ -149,10 +169,16 @@ static int bind_make_path(lua_State *L)
 	make.parents_mode = (mode_t)bind_option_integer(L, 2, "parents_mode", 07777, 0755);
 	make.uid = option_id(L, 2, "uid");
 	make.gid = option_id(L, 2, "gid");
+	make.sync_later = bind_option_boolean(L, 2, "sync_later");
 	created = bind_box(L);
 	if (tree_make_path(path, &make, created, &fault) < 0)
 		return bind_failure(L, &fault);
-	push_strings(L, created);
+	lua_pushcfunction(L, list_strings);
+	lua_pushvalue(L, -2);
+	if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+		unmake(created); /* nobody would know of them */
+		return lua_error(L);
+	}
 	buffer_free(created);
 	return 1;
 }
@@ -161,7 +187,6 @@ static int bind_make_path(lua_State *L)
 static int bind_set_permissions(lua_State *L)
 {
 	static const char *const type[] = { "directory", "file", NULL };
-	static const char *const outcome[] = { "unchanged", "changed", "created" };
 	const char *base = bind_string(L, 1), *name = lua_isnil(L, 2) ? NULL : check_name(L, 2);
 	struct permissions want;
 	struct fault fault;
@@ -181,10 +206,14 @@ static int bind_set_permissions(lua_State *L)
 	luaL_argcheck(L, want.directory || !(want.create || want.recursive), 3,
 		      "'create' and 'recursive' are for directories");
 	luaL_argcheck(L, name != NULL || !want.create, 3, "'create' needs a name beneath the base");
+	/* Before the work, in the order of the outcomes: once it is done nothing may raise. */
+	lua_pushliteral(L, "unchanged");
+	lua_pushliteral(L, "changed");
+	lua_pushliteral(L, "created");
 	done = permissions_set(base, name, &want, &fault);
 	if (done < 0)
 		return bind_failure(L, &fault);
-	lua_pushstring(L, outcome[done]);
+	lua_pushvalue(L, done - PERMISSIONS_CREATED - 1);
 	return 1;
 }
 
@@ -223,10 +252,71 @@ static int bind_rmdir(lua_State *L)
 	return on_path(L, tree_rmdir);
 }
 
-/* core.sync(path) */
+/* core.rename(from, to) */
+static int bind_rename(lua_State *L)
+{
+	struct fault fault;
+
+	if (tree_rename(bind_string(L, 1), bind_string(L, 2), &fault) < 0)
+		return bind_failure(L, &fault);
+	lua_pushboolean(L, true);
+	return 1;
+}
+
+/* sync_list - core.sync(paths) */
+static int sync_list(lua_State *L)
+{
+	size_t count = lua_rawlen(L, 1);
+	const char **paths = lua_newuserdatauv(L, (count + 1) * sizeof *paths, 0);
+	struct fault fault;
+
+	for (size_t i = 0; i < count; i++) {
+		(void)lua_rawgeti(L, 1, (lua_Integer)i + 1);
+		luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, 1, "a list of paths is expected");
+		paths[i] = lua_tostring(L, -1); /* the list keeps it */
+		lua_pop(L, 1);
+	}
+	if (sync_paths(paths, count, &fault) < 0)
+		return bind_failure(L, &fault);
+	lua_pushboolean(L, true);
+	return 1;
+}
+
+/* core.sync(path or paths) */
 static int bind_sync(lua_State *L)
 {
-	return on_path(L, tree_sync);
+	return lua_istable(L, 1) ? sync_list(L) : on_path(L, sync_path);
+}
+
+/* core.append_file(path, text, options) */
+static int bind_append_file(lua_State *L)
+{
+	const char *path = bind_string(L, 1);
+	size_t length;
+	const char *text = luaL_checklstring(L, 2, &length);
+	enum append_sync sync;
+	struct fault fault;
+	off_t at;
+
+	bind_options(L, 3);
+	sync = bind_option_boolean(L, 3, "sync_later") ? APPEND_LATER : APPEND_SYNC;
+	at = append_file(path, text, length, sync, &fault);
+	if (at < 0)
+		return bind_failure(L, &fault);
+	lua_pushinteger(L, at);
+	return 1;
+}
+
+/* core.checksum(text) */
+static int bind_checksum(lua_State *L)
+{
+	size_t length;
+	const char *text = luaL_checklstring(L, 1, &length);
+	char digits[17];
+
+	(void)snprintf(digits, sizeof digits, "%016" PRIx64, checksum(text, length));
+	lua_pushstring(L, digits);
+	return 1;
 }
 
 /* A question to the Lua function `keep`: what tree_remove() hands through to call_keep(). */
@@ -344,6 +434,9 @@ const luaL_Reg bind_tree[] = {
 	{ "rmdir", bind_rmdir },
 	{ "remove_tree", bind_remove_tree },
 	{ "sync", bind_sync },
+	{ "rename", bind_rename },
+	{ "append_file", bind_append_file },
+	{ "checksum", bind_checksum },
 	{ "umask", bind_umask },
 	{ "effective_uid", bind_effective_uid },
 	{ "working_directory", bind_working_directory },

@@ -13,6 +13,7 @@
 static volatile sig_atomic_t came, taken, held;
 static void (*told)(void);
 static int wake[2] = { -1, -1 }; /* a pipe, so that poll(2) cannot miss a signal */
+static bool heeds_pipe;          /* SIGPIPE was not ignored by whoever started us */
 
 static const int signals[] = { SIGHUP, SIGINT, SIGTERM };
 
@@ -45,6 +46,19 @@ int interrupt_install(void (*notify)(void))
 		if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
 			(void)sigaction(signals[i], &action, NULL);
 	return 0;
+}
+
+/* interrupt_ignore_pipe - remembers whether it was ignored already */
+void interrupt_ignore_pipe(void)
+{
+	heeds_pipe = signal(SIGPIPE, SIG_IGN) != SIG_IGN;
+}
+
+/* interrupt_broken_pipe - as if the signal had come only now */
+void interrupt_broken_pipe(void)
+{
+	if (heeds_pipe && told != NULL)
+		note(SIGPIPE);
 }
 
 /* interrupt_pending - the signal to heed now */

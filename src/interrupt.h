@@ -11,6 +11,10 @@
  * exits, interrupt_end() lets it die by that signal, so that a shell sees the
  * same as from any other program: 130 for INT, 143 for TERM.
  *
+ * SIGPIPE never kills: a write to a reader that has gone fails with EPIPE. When
+ * that is standard output's, interrupt_broken_pipe() has the work end in the
+ * same way, unless the signal was ignored when the program was started.
+ *
  * While it is held, as during the way back of a transaction, a signal is noted
  * and looks as if it had not come; it is pending when the hold ends.
  *
@@ -23,6 +27,12 @@
 
 /* Take the signals over; notify is called for each, in the signal handler. 0, or -1 with errno. */
 int interrupt_install(void (*notify)(void));
+
+/* Have no write end the process; to be called once. */
+void interrupt_ignore_pipe(void);
+
+/* Nobody reads any more what the program prints. */
+void interrupt_broken_pipe(void);
 
 /* The signal that came and was not taken, 0: none, or held. */
 int interrupt_pending(void);

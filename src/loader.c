@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "loader.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
 #include <stdbool.h>
@@ -90,7 +91,8 @@ static const char *find_code(const struct buffer *compiled, const char *path)
 	return source + length;
 }
 
-/* load_compiled - push the function in PATH from PATH.luac; false: it cannot be used, nothing is pushed */
+/* load_compiled - push the function in PATH from PATH.luac; false: it cannot be used, nothing is pushed. Raises where
+ * it cannot be read for want of memory: whatever is tried in its place would fail for a reason that is not the true one */
 static bool load_compiled(lua_State *L, const char *path)
 {
 	int top = lua_gettop(L);
@@ -100,8 +102,10 @@ static bool load_compiled(lua_State *L, const char *path)
 	struct stat st;
 	bool loaded;
 
-	if (read_file_at(AT_FDCWD, name, name, compiled, &st, &fault) == READ_FILE_OK && is_trusted(&st))
-		code = find_code(compiled, path);
+	if (read_file_at(AT_FDCWD, name, name, compiled, &st, &fault) == READ_FILE_OK)
+		code = is_trusted(&st) ? find_code(compiled, path) : NULL;
+	else if (fault.number == ENOMEM)
+		(void)luaL_error(L, "%s", fault.text);
 	loaded = code != NULL &&
 		 luaL_loadbufferx(L, code, (size_t)(compiled->data + compiled->length - code), path, "b") == LUA_OK;
 	buffer_free(compiled); /* not before the collector gets to it */
@@ -185,25 +189,55 @@ static int loader_compile(lua_State *L)
 enum {
 	PACKAGE = lua_upvalueindex(1),   /* the library */
 	DIRECTORY = lua_upvalueindex(2), /* of modules that may be compiled, with a slash */
-	FIRST = lua_upvalueindex(3),     /* the template that looks there, with a semicolon */
+	FIRST = lua_upvalueindex(3),     /* the templates that look there */
 };
 
-/* load_first - load NAME from the first template of the search path, if it is there and compiled; pushes
- * function and path */
+/* load_plain - push the function in the module NAME's file PATH, or raise */
+static void load_plain(lua_State *L, const char *name, const char *path)
+{
+	if (luaL_loadfile(L, path) != LUA_OK)
+		(void)luaL_error(L, "error loading module '%s' from file '%s':\n\t%s", name, path, lua_tostring(L, -1));
+}
+
+/* is_file - is there a regular file? */
+static bool is_file(const char *path)
+{
+	struct stat st;
+
+	return sys->fstatat(AT_FDCWD, path, &st, 0) == 0 && S_ISREG(st.st_mode);
+}
+
+/* load_from - load the module NAME from PATH, which is on top, if it is there; pushes the function below the path */
+static bool load_from(lua_State *L, const char *name, const char *path)
+{
+	if (!load_compiled(L, path)) {
+		if (!is_file(path))
+			return false;
+		load_plain(L, name, path);
+	}
+	lua_insert(L, -2);
+	return true;
+}
+
+/* load_first - load NAME from the first templates of the search path, if it is there; pushes function and path.
+ * package.searchpath would take a file for missing that cannot be opened for another reason */
 static bool load_first(lua_State *L, const char *name)
 {
+	static const char *const rest[] = { ".lua", LUA_DIRSEP "init.lua" };
 	const char *first = lua_tostring(L, FIRST), *path;
 
 	lua_getfield(L, PACKAGE, "path");
 	path = lua_tostring(L, -1);
 	if (path != NULL && strncmp(path, first, strlen(first)) == 0) {
-		path = luaL_gsub(L, name, ".", LUA_DIRSEP);
-		path = lua_pushfstring(L, "%s%s.lua", lua_tostring(L, DIRECTORY), path);
-		if (load_compiled(L, path)) {
-			lua_insert(L, -2);
-			return true;
+		const char *relative = luaL_gsub(L, name, ".", LUA_DIRSEP);
+
+		for (int i = 0; i < 2; i++) {
+			path = lua_pushfstring(L, "%s%s%s", lua_tostring(L, DIRECTORY), relative, rest[i]);
+			if (load_from(L, name, path))
+				return true;
+			lua_pop(L, 1);
 		}
-		lua_pop(L, 2);
+		lua_pop(L, 1);
 	}
 	lua_pop(L, 1);
 	return false;
@@ -224,9 +258,8 @@ static int search(lua_State *L)
 	if (path == NULL)
 		return 1; /* where it was looked for */
 	lua_pop(L, 1);
-	if ((strncmp(path, directory, strlen(directory)) != 0 || !load_compiled(L, path)) &&
-	    luaL_loadfile(L, path) != LUA_OK)
-		return luaL_error(L, "error loading module '%s' from file '%s':\n\t%s", name, path, lua_tostring(L, -1));
+	if (strncmp(path, directory, strlen(directory)) != 0 || !load_compiled(L, path))
+		load_plain(L, name, path);
 	lua_insert(L, -2);
 	return 2;
 }
@@ -238,7 +271,7 @@ void loader_install(lua_State *L, const char *directory)
 	lua_getfield(L, -1, "searchers");
 	lua_pushvalue(L, -2);
 	lua_pushfstring(L, "%s/", directory);
-	lua_pushfstring(L, "%s/?.lua" LUA_PATH_SEP, directory);
+	lua_pushfstring(L, "%s/?.lua" LUA_PATH_SEP "%s/?/init.lua", directory, directory);
 	lua_pushcclosure(L, search, 3);
 	lua_rawseti(L, -2, 2);
 	lua_pop(L, 2);

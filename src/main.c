@@ -6,6 +6,7 @@
  * runs in one protected call.
  */
 #define _GNU_SOURCE
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
@@ -57,17 +58,26 @@ static const char help_text[] =
 	"Without a script and chunk, Lua is read from standard input: by a prompt\n"
 	"where it is a terminal. See " PROGRAM "(1) and postmulti(1).\n";
 
-/* complain - one line to standard error; always EXIT_FAILURE */
+/* put_message - to standard error; control characters, which might steer a terminal, become '?', but for some */
+static void put_message(const char *text, const char *layout)
+{
+	(void)fflush(stdout);
+	for (; *text != '\0'; text++)
+		(void)fputc(iscntrl((unsigned char)*text) && strchr(layout, *text) == NULL ? '?' : *text, stderr);
+	(void)fputc('\n', stderr);
+}
+
+/* complain - a message of one line; always EXIT_FAILURE */
 __attribute__((format(printf, 1, 2))) static int complain(const char *format, ...)
 {
+	char text[4096] = PROGRAM ": ";
+	size_t length = strlen(text);
 	va_list ap;
 
-	(void)fflush(stdout);
-	(void)fputs(PROGRAM ": ", stderr);
 	va_start(ap, format);
-	(void)vfprintf(stderr, format, ap);
+	(void)vsnprintf(text + length, sizeof text - length, format, ap);
 	va_end(ap);
-	(void)fputc('\n', stderr);
+	put_message(text, "");
 	return EXIT_FAILURE;
 }
 
@@ -80,10 +90,16 @@ static int open_standard_descriptors(void)
 	return 0;
 }
 
+/* has_borrowed_rights - is the program set-uid or set-gid, so that its caller could have Lua of his run with them? */
+static bool has_borrowed_rights(void)
+{
+	return getuid() != geteuid() || getgid() != getegid();
+}
+
 /* set_signals - a failed write is an error to be told, not a reason to die; children are waited for */
 static void set_signals(void)
 {
-	(void)signal(SIGPIPE, SIG_IGN);
+	interrupt_ignore_pipe();
 	(void)signal(SIGXFSZ, SIG_IGN);
 	(void)signal(SIGCHLD, SIG_DFL);
 }
@@ -171,10 +187,23 @@ static const char *script_name(const struct host *host)
 	return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
 }
 
-/* push_line - "SCRIPT: message" of the error object at 1, newlines made blanks; false: it has no message */
-static bool push_line(lua_State *L, const char *name)
+/* push_flat - "NAME: text" in one line: newlines, and the indentation after them, are made blanks */
+static void push_flat(lua_State *L, const char *name, const char *text, size_t length)
 {
 	luaL_Buffer line;
+
+	luaL_buffinitsize(L, &line, strlen(name) + 2 + length);
+	luaL_addstring(&line, name);
+	luaL_addstring(&line, ": ");
+	for (size_t i = 0; i < length; i++)
+		if (text[i] != '\t' || i == 0 || text[i - 1] != '\n')
+			luaL_addchar(&line, text[i] == '\n' ? ' ' : text[i]);
+	luaL_pushresult(&line);
+}
+
+/* push_line - the line of the error object at 1; false: it has no message */
+static bool push_line(lua_State *L, const char *name)
+{
 	const char *text;
 	size_t length;
 
@@ -183,26 +212,47 @@ static bool push_line(lua_State *L, const char *name)
 	text = lua_tolstring(L, -1, &length);
 	if (text == NULL)
 		return false;
-	luaL_buffinitsize(L, &line, strlen(name) + 2 + length);
-	luaL_addstring(&line, name);
-	luaL_addstring(&line, ": ");
-	for (; length > 0; length--, text++)
-		luaL_addchar(&line, *text == '\n' ? ' ' : *text);
-	luaL_pushresult(&line);
+	push_flat(L, name, text, length);
 	return true;
 }
 
-/* handle_message - expected failures are objects and get a line, a string is a bug and gets a traceback */
+/* is_shortage - does an error say that there was no memory, for Lua or for somebody below it? */
+static bool is_shortage(const char *text)
+{
+	return strstr(text, "not enough memory") != NULL || strstr(text, strerror(ENOMEM)) != NULL;
+}
+
+/* is_unloadable - is it about a module that could not be read or compiled? */
+static bool is_unloadable(const char *text)
+{
+	static const char loading[] = "error loading module ";
+
+	return strncmp(text, loading, sizeof loading - 1) == 0;
+}
+
+/* handle_message - expected failures are objects and get a line, a string is a bug and gets a traceback, unless
+ * memory was wanting */
 static int handle_message(lua_State *L)
 {
 	const struct host *host = lua_touserdata(L, lua_upvalueindex(1));
 
 	if (lua_type(L, 1) != LUA_TSTRING && push_line(L, script_name(host)))
 		return 1;
-	if (lua_type(L, 1) == LUA_TSTRING)
+	if (lua_type(L, 1) == LUA_TSTRING && is_shortage(lua_tostring(L, 1))) {
+		lua_pushliteral(L, PROGRAM ": not enough memory");
+		return 1;
+	}
+	if (lua_type(L, 1) == LUA_TSTRING && is_unloadable(lua_tostring(L, 1))) {
+		push_flat(L, PROGRAM, lua_tostring(L, 1), lua_rawlen(L, 1));
+		return 1;
+	}
+	if (lua_type(L, 1) == LUA_TSTRING) {
 		lua_pushfstring(L, PROGRAM ": %s", lua_tostring(L, 1));
-	else
+		if (strstr(lua_tostring(L, 1), "\nstack traceback:\n") != NULL) /* the one of where it was raised */
+			return 1;
+	} else {
 		lua_pushfstring(L, PROGRAM ": (error object is a %s value)", luaL_typename(L, 1));
+	}
 	luaL_traceback(L, L, lua_tostring(L, -1), 1);
 	return 1;
 }
@@ -289,9 +339,11 @@ static bool call(lua_State *L, int handler, int arguments)
 		_exit(EXIT_FAILURE);
 	if (status == LUA_OK)
 		return true;
-	(void)fflush(stdout);
 	/* Where memory has run out the handler was not asked. */
-	(void)fprintf(stderr, "%s%s\n", status == LUA_ERRMEM ? PROGRAM ": " : "", lua_tostring(L, -1));
+	if (status == LUA_ERRMEM)
+		(void)complain("%s", lua_tostring(L, -1));
+	else
+		put_message(lua_tostring(L, -1), "\n\t");
 	lua_pop(L, 1);
 	return false;
 }
@@ -412,6 +464,8 @@ int main(int argc, char **argv)
 
 	if (open_standard_descriptors() < 0)
 		return complain("/dev/null: %s", strerror(errno));
+	if (has_borrowed_rights())
+		return complain("cannot run set-uid or set-gid: whoever calls it would run Lua with these rights");
 	set_signals();
 	if (atexit(interrupt_end) != 0 || atexit(check_output) != 0)
 		return complain("not enough memory");

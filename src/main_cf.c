@@ -103,6 +103,17 @@ static void add_place(struct buffer *text, const char *path, size_t line)
 	buffer_add_string(text, ": ");
 }
 
+/* finish_message - a message that was put together becomes the fault, and is released; -1 */
+static int finish_message(struct buffer *text, struct fault *fault)
+{
+	if (buffer_failed(text))
+		(void)fault_set(fault, ENOMEM, "out of memory");
+	else
+		(void)fault_set(fault, 0, "%s", text->data);
+	buffer_free(text);
+	return -1;
+}
+
 /* main_cf_malformed - why a line cannot be used, and what to do */
 int main_cf_malformed(struct fault *fault, const char *path, enum main_cf_item item,
 		      const struct main_cf_setting *setting)
@@ -114,9 +125,7 @@ int main_cf_malformed(struct fault *fault, const char *path, enum main_cf_item i
 							 : "no '=' after the parameter name in ");
 	add_quoted(&text, setting->text, setting->text_length);
 	buffer_add_string(&text, "; write NAME = VALUE, or put '#' before the line");
-	(void)fault_set(fault, 0, "%s", buffer_failed(&text) ? "out of memory" : text.data);
-	buffer_free(&text);
-	return -1;
+	return finish_message(&text, fault);
 }
 
 /* main_cf_remark_text - a remark in words */
@@ -190,9 +199,7 @@ static int refuse(struct fault *fault, const char *what, const char *data, size_
 	add_quoted(&text, data, length);
 	buffer_add_string(&text, ": ");
 	buffer_add_string(&text, reason);
-	(void)fault_set(fault, 0, "%s", buffer_failed(&text) ? "out of memory" : text.data);
-	buffer_free(&text);
-	return -1;
+	return finish_message(&text, fault);
 }
 
 /* check_edit - can a line of a main.cf hold it? */

@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -12,9 +10,9 @@
 #include <sys/uio.h>
 
 #include "sys.h"
+#include "threads.h"
 
 #define THREADS 16
-#define STACK_SIZE (128 * 1024)
 #define BLOCK_SIZE (32 * 1024) /* of a read; most files are smaller */
 
 struct prefetch {
@@ -68,24 +66,6 @@ static void *fetch(void *argument)
 	return NULL;
 }
 
-/* start_threads - as many as the system gives */
-static void start_threads(struct prefetch *prefetch)
-{
-	pthread_attr_t attributes;
-	sigset_t all, old;
-
-	if (pthread_attr_init(&attributes) != 0)
-		return;
-	(void)pthread_attr_setstacksize(&attributes, STACK_SIZE);
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	while (prefetch->running < THREADS &&
-	       pthread_create(&prefetch->threads[prefetch->running], &attributes, fetch, prefetch) == 0)
-		prefetch->running++;
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	(void)pthread_attr_destroy(&attributes);
-}
-
 /* prefetch_start - see the header */
 struct prefetch *prefetch_start(const char *names, size_t length, size_t count)
 {
@@ -104,7 +84,7 @@ struct prefetch *prefetch_start(const char *names, size_t length, size_t count)
 	name = prefetch->text;
 	for (size_t i = 0; i < count; i++, name += strlen(name) + 1)
 		prefetch->names[i] = name;
-	start_threads(prefetch);
+	prefetch->running = threads_start(prefetch->threads, THREADS, fetch, prefetch);
 	if (prefetch->running > 0)
 		return prefetch;
 	prefetch_end(prefetch);
@@ -117,8 +97,7 @@ void prefetch_end(struct prefetch *prefetch)
 	if (prefetch == NULL)
 		return;
 	atomic_store(&prefetch->next, prefetch->count);
-	for (size_t i = 0; i < prefetch->running; i++)
-		(void)pthread_join(prefetch->threads[i], NULL);
+	threads_join(prefetch->threads, prefetch->running);
 	free(prefetch->names);
 	free(prefetch);
 }

@@ -51,6 +51,7 @@ const struct sys sys_real = {
 	.dup2 = dup2,
 	.fstat = fstat,
 	.fstatat = fstatat,
+	.statx = statx,
 	.fchmod = fchmod,
 	.fchown = fchown,
 	.fchownat = fchownat,

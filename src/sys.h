@@ -24,6 +24,8 @@
 #include <sys/uio.h>
 #include <time.h>
 
+struct statx; /* of <sys/stat.h>, with _GNU_SOURCE */
+
 struct sys {
 	/* descriptors and files */
 	int (*openat)(int dirfd, const char *path, int flags, mode_t mode);
@@ -40,6 +42,7 @@ struct sys {
 	/* metadata */
 	int (*fstat)(int fd, struct stat *st);
 	int (*fstatat)(int dirfd, const char *path, struct stat *st, int flags);
+	int (*statx)(int dirfd, const char *path, int flags, unsigned mask, struct statx *st);
 	int (*fchmod)(int fd, mode_t mode);
 	int (*fchown)(int fd, uid_t uid, gid_t gid);
 	int (*fchownat)(int dirfd, const char *path, uid_t uid, gid_t gid, int flags);

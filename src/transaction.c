@@ -228,8 +228,9 @@ static int copy_attributes(const struct transaction *t, struct fault *fault)
 	return result;
 }
 
-/* install - sync PATH.tmp, rename it into place, sync the directory */
-static enum transaction_outcome install(const struct edit_lock *lock, const char *path, struct fault *fault)
+/* install - sync PATH.tmp, rename it into place, sync the directory unless that is done later */
+static enum transaction_outcome install(const struct edit_lock *lock, const char *path, bool sync_later,
+					struct fault *fault)
 {
 	int result;
 
@@ -239,6 +240,8 @@ static enum transaction_outcome install(const struct edit_lock *lock, const char
 	RETRY(result, sys->renameat(lock->dirfd, lock->temporary, lock->dirfd, lock->name));
 	if (result < 0)
 		return (enum transaction_outcome)fault_errno(fault, path);
+	if (sync_later)
+		return TRANSACTION_CHANGED;
 	RETRY(result, sys->fsync(lock->dirfd));
 	if (result == 0)
 		return TRANSACTION_CHANGED;
@@ -266,7 +269,7 @@ enum transaction_outcome transaction_commit(struct transaction *t, const char *t
 	else if (length == t->text.length && memcmp(text, t->text.data, length) == 0)
 		outcome = TRANSACTION_UNCHANGED;
 	else if (write_all(current(t)->fd, text, length, current(t)->path, fault) == 0 && copy_attributes(t, fault) == 0)
-		outcome = install(current(t), t->path, fault);
+		outcome = install(current(t), t->path, false, fault);
 	close_handle(t, is_installed(outcome) ? EDIT_LOCK_KEEP : EDIT_LOCK_REMOVE);
 	return outcome;
 }
@@ -340,7 +343,7 @@ enum transaction_outcome transaction_create(const char *path, const char *text, 
 	if (edit_lock_take(&lock, path, how->wait_ms, fault) < 0)
 		return TRANSACTION_FAILED;
 	if ((how->replace || check_absent(&lock, path, fault) == 0) && fill(&lock, text, length, how, fault) == 0)
-		outcome = install(&lock, path, fault);
+		outcome = install(&lock, path, how->sync_later, fault);
 	edit_lock_release(&lock, is_installed(outcome) ? EDIT_LOCK_KEEP : EDIT_LOCK_REMOVE);
 	return outcome;
 }

@@ -70,6 +70,7 @@ struct transaction_file {
 	bool replace;           /* what stands there is replaced, a link too; its attributes are not kept */
 	long wait_ms;           /* for the lock */
 	const char *times_from; /* a file whose access and modification times are taken, or NULL */
+	bool sync_later;        /* the caller syncs the directory; the file itself is synced here */
 };
 
 /*

@@ -11,6 +11,7 @@
 
 #include "beneath.h"
 #include "scan.h"
+#include "sync.h"
 #include "sys.h"
 #include "walk.h"
 
@@ -141,17 +142,6 @@ int tree_real_path(const char *path, struct buffer *real, struct fault *fault)
 	return buffer_failed(real) ? fault_set(fault, ENOMEM, "%s: %s", path, strerror(ENOMEM)) : 0;
 }
 
-/* sync_fd - fsync(2); 0, or -1 with errno */
-static int sync_fd(int fd)
-{
-	int result;
-
-	do
-		result = sys->fsync(fd);
-	while (result < 0 && errno == EINTR);
-	return result < 0 && errno != EINVAL && errno != EROFS ? -1 : 0;
-}
-
 /* Work of tree_make_path(): the way so far. */
 enum { MAKE_LEVELS = 128 }; /* directories it makes in one call */
 
@@ -192,7 +182,7 @@ static int settle(struct making *making, int fd, bool last)
 		return -1;
 	if (sys->fstat(fd, &st) < 0 || sys->fchmod(fd, mode | (st.st_mode & S_ISGID)) < 0)
 		return -1;
-	return sync_fd(fd);
+	return make->sync_later ? 0 : sync_fd(fd);
 }
 
 /* sync_directory - sync a directory that may be open by O_PATH only; -1 with errno */
@@ -228,7 +218,7 @@ static int make_one(struct making *making, const char *name, size_t length, cons
 	if (fd < 0)
 		return -1;
 	making->fd = fd;
-	if (settle(making, fd, last) < 0 || sync_directory(parent) < 0)
+	if (settle(making, fd, last) < 0 || (!making->make->sync_later && sync_directory(parent) < 0))
 		return -1;
 	buffer_add(making->created, making->path.data, making->path.length + 1);
 	errno = ENOMEM;
@@ -299,6 +289,7 @@ static bool is_end(const char *path)
 int tree_make_path(const char *path, const struct tree_make *make, struct buffer *created, struct fault *fault)
 {
 	struct making making = { .make = make, .created = created, .path = BUFFER_INIT };
+	const char *whole = path;
 	int result = 0;
 
 	if (*path != '/')
@@ -318,7 +309,7 @@ int tree_make_path(const char *path, const struct tree_make *make, struct buffer
 		path += length;
 	}
 	if (result < 0)
-		(void)fault_errno(fault, making.path.data);
+		(void)fault_errno(fault, buffer_failed(&making.path) ? whole : making.path.data);
 	end_making(&making, result < 0);
 	buffer_free(&making.path);
 	return result;
@@ -336,18 +327,15 @@ int tree_rmdir(const char *path, struct fault *fault)
 	return sys->unlinkat(AT_FDCWD, path, AT_REMOVEDIR) < 0 ? fault_errno(fault, path) : 0;
 }
 
-/* tree_sync - open without blocking, sync, close */
-int tree_sync(const char *path, struct fault *fault)
+/* tree_rename - rename(2) */
+int tree_rename(const char *from, const char *to, struct fault *fault)
 {
-	int result, fd = beneath_retry(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	int number;
 
-	if (fd < 0)
-		return fault_errno(fault, path);
-	result = sync_fd(fd);
-	if (result < 0)
-		(void)fault_errno(fault, path);
-	(void)sys->close(fd);
-	return result;
+	if (sys->renameat(AT_FDCWD, from, AT_FDCWD, to) == 0)
+		return 0;
+	number = errno;
+	return fault_set(fault, number, "%s: cannot be renamed to %s: %s", from, to, strerror(number));
 }
 
 /* count_entry - one more, if it is a regular file */

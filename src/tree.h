@@ -41,6 +41,7 @@ struct tree_make {
 	mode_t parents_mode; /* of the others that are made */
 	uid_t uid;           /* of the last directory; (uid_t)-1: as it comes */
 	gid_t gid;           /* likewise */
+	bool sync_later;     /* the caller syncs what was made, and the directory that holds the outermost */
 };
 
 /*
@@ -48,7 +49,8 @@ struct tree_make {
  * PATH is absolute. What exists is left alone, links in it are followed. Each
  * new directory starts as 0700, then gets owner, then mode, whatever the umask;
  * a set-gid bit that it inherits stays. New directories and those that hold
- * them are synced. On failure what was made is removed, innermost first.
+ * them are synced, unless sync_later. On failure what was made is removed,
+ * innermost first.
  * Fills `created` with the paths made, outermost first, each with its NUL.
  */
 int tree_make_path(const char *path, const struct tree_make *make, struct buffer *created, struct fault *fault);
@@ -59,8 +61,8 @@ int tree_unlink(const char *path, struct fault *fault);
 /* tree_rmdir - rmdir(2) */
 int tree_rmdir(const char *path, struct fault *fault);
 
-/* tree_sync - fsync(2) of a directory or file; what cannot be synced (EINVAL, EROFS) needs no sync */
-int tree_sync(const char *path, struct fault *fault);
+/* tree_rename - rename(2) */
+int tree_rename(const char *from, const char *to, struct fault *fault);
 
 /*
  * tree_count_files - the regular files in the directory NAME beneath BASE, at any depth

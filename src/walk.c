@@ -43,7 +43,10 @@ int walk_fault(const struct walk *walk, const char *name, int number, const char
 		buffer_add_char(&path, '/');
 	walk_path(walk, name, &path);
 	from = path.length > most ? path.data + path.length - most : path.data;
-	(void)fault_set(fault, number, "%s%s: %s", from == path.data ? "" : "...", from, reason);
+	if (buffer_failed(&path))
+		(void)fault_set(fault, number, "%.*s: %s", (int)most, walk->subject, reason);
+	else
+		(void)fault_set(fault, number, "%s%s: %s", from == path.data ? "" : "...", from, reason);
 	buffer_free(&path);
 	return -1;
 }

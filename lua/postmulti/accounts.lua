@@ -1,6 +1,44 @@
 -- postmulti.accounts - the accounts that the postmulti(1) process insists on: mail_owner, setgid_group, default_privs
 
+local errors = require "postmulti.errors"
+
 local M = {}
+
+-- Errors that do not mean "no such name": what could not be asked is not answered. EIO, ENOMEM, ENFILE, EMFILE, EINTR.
+local REFUSALS = { [5] = true, [12] = true, [23] = true, [24] = true, [4] = true }
+
+---Ask a function of luaposix for an account; nil: there is no such; raises when that cannot be told.
+---@generic T
+---@param ask fun(key: string|integer): T|nil, string?, integer?
+---@param key string|integer
+---@return T|nil
+local function find(ask, key)
+  local entry, reason, errno = ask(key)
+  if entry == nil and not errno then
+    -- The C library may take a failure within for an answer: what is not there is not there the second time either.
+    entry, reason, errno = ask(key)
+  end
+  if entry == nil and REFUSALS[errno] then
+    errors.throw("system", reason --[[@as string]], { errno = errno })
+  end
+  return entry
+end
+
+---The number of a user, nil: there is none.
+---@param name string
+---@return integer|nil
+function M.user_id(name)
+  local entry = find(require("posix.pwd").getpwnam, name)
+  return entry and entry.pw_uid
+end
+
+---The number of a group, nil: there is none.
+---@param name string
+---@return integer|nil
+function M.group_id(name)
+  local entry = find(require("posix.grp").getgrnam, name)
+  return entry and entry.gr_gid
+end
 
 -- Password and group file, where luaposix is there to read them.
 local function accounts()
@@ -13,7 +51,7 @@ local function accounts()
 end
 
 local function check_user(pwd, user)
-  local entry = pwd.getpwnam(user)
+  local entry = find(pwd.getpwnam, user)
   if not entry then
     return nil, "no such user"
   elseif entry.pw_uid == 0 then
@@ -26,7 +64,7 @@ end
 
 local function check_mail_owner(pwd, user)
   local entry, why = check_user(pwd, user)
-  local first = entry and pwd.getpwuid(entry.pw_uid)
+  local first = entry and find(pwd.getpwuid, entry.pw_uid)
   if first and first.pw_name ~= user then
     return nil, ("the user has the same user ID as %s"):format(first.pw_name)
   end
@@ -34,13 +72,13 @@ local function check_mail_owner(pwd, user)
 end
 
 local function check_setgid_group(grp, group)
-  local entry = grp.getgrnam(group)
+  local entry = find(grp.getgrnam, group)
   if not entry then
     return nil, "no such group"
   elseif entry.gr_gid == 0 then
     return nil, "the group has the group ID of root"
   end
-  local first = grp.getgrgid(entry.gr_gid)
+  local first = find(grp.getgrgid, entry.gr_gid)
   if first and first.gr_name ~= group then
     return nil, ("the group has the same group ID as %s"):format(first.gr_name)
   end

@@ -3,6 +3,7 @@
 -- Each check gets the evaluator of postmulti.primary, the parameter's name, its
 -- value and the step with its limits; it returns nil, or what is wrong.
 
+local errors = require "postmulti.errors"
 local evaluation = require "postmulti.evaluation"
 
 local check = {}
@@ -60,8 +61,17 @@ function check.time(_, _, value, limits)
   return nil
 end
 
+local ENOMEM = 12
+
 local function is_level(core, value)
-  return not value:find("$", 1, true) and core.expand("${{$v} >=level {0}}", { v = value }) ~= nil
+  if value:find("$", 1, true) then
+    return false
+  end
+  local answer, reason, errno = core.expand("${{$v} >=level {0}}", { v = value })
+  if not answer and errno == ENOMEM then
+    errors.throw("system", reason --[[@as string]], { errno = errno })
+  end
+  return answer ~= nil
 end
 
 -- The level is looked at first of all, and again by defaults such as that of smtputf8_enable.

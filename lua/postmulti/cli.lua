@@ -15,6 +15,8 @@ M.status = {
   hook = 4,     -- an after_* hook failed: create was undone, any other action is done
 }
 
+local SIGPIPE = 13
+
 -- Kinds of errors that leave the action done.
 local WARNING = { unsafe = true }
 
@@ -120,17 +122,12 @@ end
 
 ---postmulti -p
 local function postfix(run)
-  local classify = require "postmulti.postfix"
-  local class = classify.class(run.host.parameters, run.operands[1])
-  local plan = classify.plan(selected(run), class, run.operands)
-  require_match(plan)
-  local ok = true
-  for _, step in ipairs(plan) do
-    ok = for_each(run, { step.instance }, function(instance)
-      return child(run, function(command) return instance:postfix(command) end, step.operands)
-    end) and ok
-  end
-  return ok
+  local o = run.options
+  selected(run) -- names those that cannot be used
+  return (run.host:postfix(run.operands, { group = o.group, name = o.name }, function(_, problem)
+    run.report("fatal", problem.message)
+    run.hook_failed = run.hook_failed or problem.kind == "hook"
+  end))
 end
 
 ---The settings given as operands of create and import.
@@ -193,21 +190,37 @@ end
 
 ---postmulti --list-hooks
 local function list_hooks(run)
-  local rows, shown = {}, {}
-  local hooks = run.host:load_hooks()
-  for _, hook in ipairs(hooks.list) do
-    local words = {}
-    for word in pairs(hook.functions) do
-      words[#words + 1] = word
-    end
-    table.sort(words)
-    shown[hook.path] = table.concat(words, " ")
-  end
-  for _, file in ipairs(hooks.files) do
-    rows[#rows + 1] = ("%-20s %-8s %s: %s\n"):format(file.name, file.origin, file.path,
-      file.is_off and "(switched off)" or shown[file.path])
+  local rows = {}
+  local hooks, others = run.host:list_hooks()
+  for index, hook in ipairs(hooks) do
+    rows[index] = ("%-20s %-8s %s: %s\n"):format(hook.name, hook.origin, hook.path,
+      hook.is_off and "(switched off)" or table.concat(hook.functions, " "))
   end
   errors.check(run.host.core.print(table.concat(rows)))
+  for _, path in ipairs(others) do
+    run.report("warning", path .. ": no hook, for its name; use letters, digits, '_' and '-' before .lua", true)
+  end
+  return true
+end
+
+---postmulti --history
+local function show_history(run)
+  local history = require "postmulti.history"
+  local format = run.options.json and history.json or history.line
+  local rows = {}
+  for index, change in ipairs(run.host:history()) do
+    rows[index] = format(change)
+  end
+  errors.check(run.host.core.print(table.concat(rows)))
+  return true
+end
+
+---postmulti --undo
+local function undo(run)
+  require "postmulti.log" -- now, so that nothing can fail any more when it is done
+  local change = run.host:undo()
+  run.report("info", ("change %d %s undone: %s"):format(change.number, run.host.dry_run and "would be" or "is",
+    table.concat(change.actions, ", ")), true)
   return true
 end
 
@@ -239,10 +252,12 @@ local function edit(run)
   return true
 end
 
----The environment must not say that another configuration is meant.
+---The environment must not say that another configuration is meant. In a child of a transaction or hook it says which
+---instance the child was run for, as it does for every program that is run so.
 local function check_mail_config(run)
   local value = os.getenv "MAIL_CONFIG"
-  if value and not run.options.config_directory and value ~= run.host.config_directory then
+  if value and not run.options.config_directory and value ~= run.host.config_directory
+    and not require("postmulti.nesting").is_within(run.host) then
     errors.raise("usage", "MAIL_CONFIG=%s: that is not the primary instance (%s); unset it, or use -c %s", value,
       run.host.config_directory, value ~= "" and value or "DIR")
   end
@@ -260,6 +275,13 @@ local function take_over(run, begun)
   run.host.report = run.report
 end
 
+---Is config.lua needed? Where nothing of it is, one that cannot be loaded does no harm.
+---@param o postmulti.Options
+---@return boolean
+local function wants_config(o)
+  return o.action == "create" or o.action == "import" or not (o.modes.l or o.modes.x or o.no_hooks)
+end
+
 ---The whole command. @return boolean ok
 local function run_command(run, mistake, begun)
   local o = run.options
@@ -273,6 +295,7 @@ local function run_command(run, mistake, begun)
       report = run.report,
       dry_run = o.dry_run,
       hooks = not o.no_hooks,
+      config = not wants_config(o) and {} or nil,
     }
   end
   collectgarbage "restart"
@@ -280,7 +303,7 @@ local function run_command(run, mistake, begun)
   check_mail_config(run)
   if mistake then
     if mistake.getopt then
-      io.stderr:write(run.program, ": ", mistake.getopt, "\n")
+      io.stderr:write(run.program, ": ", require("postmulti.log").line(mistake.getopt), "\n")
     end
     errors.raise("usage", "%s", mistake.message)
   end
@@ -290,6 +313,11 @@ local function run_command(run, mistake, begun)
   local refusal = options.check(o, run.operands)
   if refusal then
     errors.raise("usage", "%s", refusal)
+  end
+  if o.history then
+    return show_history(run)
+  elseif o.undo then
+    return undo(run)
   end
   run.host:check_shared_directories()
   if o.modes.l then
@@ -312,17 +340,30 @@ local function absolute(core, path)
   return require("postmulti.names").normalize(core.working_directory() .. "/" .. path)
 end
 
----The line to report when a traceback begins with a module that could not be loaded: not a bug, but a system without
----memory or descriptors, or half an installation.
+---The line to report for what is not a bug, but a system without memory or descriptors, or half an installation: a
+---traceback that begins with a module that could not be loaded, and Lua's own complaint, which comes without one.
 ---@param traced any
 ---@return string|nil
-local function unloadable(traced)
-  local first, rest = tostring(traced):gsub("^[^:\n]+:%d+: ", ""):match "^([^\n]*)\n?([^\n]*)"
+local function shortage(traced)
+  local text = tostring(traced)
+  if text:find("not enough memory", 1, true) or text:find("Cannot allocate memory", 1, true) then
+    return "not enough memory"
+  end
+  local first, rest = text:gsub("^[^:\n]+:%d+: ", ""):match "^([^\n]*)\n?([^\n]*)"
   if first:find "^error loading module" then
     return first .. " " .. rest:match "^%s*(.-)$"
   end
   local module = first:match "^module '(.-)' not found:"
-  return module and "the Lua module " .. module .. " cannot be found or read; install postmulti-lua again"
+  if not module then
+    return nil
+  end
+  -- Lua takes a file for missing that it cannot open.
+  for path in text:gmatch "\n\tno file '(/[^'\n]*)'" do
+    if require("postmulti.core").stat(path) then
+      return ("the Lua module %s cannot be read from %s, perhaps for want of memory"):format(module, path)
+    end
+  end
+  return "the Lua module " .. module .. " cannot be found or read; install postmulti-lua again"
 end
 
 ---The commands of the site, for a host that is not open yet. Most runs ask for none.
@@ -349,20 +390,20 @@ local function site_commands(run, core)
   }
 end
 
----Print what --help or --version asks for.
+---Print what --help or --version asks for. @return boolean ok
 local function print_help(run, core, commands)
   local o = run.options
   if o.version and not o.help then
-    return core.print(("postmulti (postmulti-lua) %s\n"):format(core.version))
+    return errors.check(core.print(("postmulti (postmulti-lua) %s\n"):format(core.version)))
   elseif o.command then
-    return core.print(options.command_help(o.action, o.command))
+    return errors.check(core.print(options.command_help(o.action, o.command)))
   end
   local listed, found = pcall(commands.list)
-  local printed = core.print(options.full_help(listed and found or {}))
+  errors.check(core.print(options.full_help(listed and found or {})))
   if not listed then
     error(found, 0)
   end
-  return printed
+  return true
 end
 
 ---@param argv string[]  [0] is the command itself
@@ -371,7 +412,14 @@ end
 function M.main(argv, begun)
   local core = require "postmulti.core"
   core.umask(tonumber("22", 8))
-  local run = { path = absolute(core, argv[0]), program = argv[0]:match "[^/]+$" or argv[0] }
+  if argv[1] == "--complete" then
+    return require("postmulti.completion").main(table.move(argv, 2, #argv, 1, {}), core)
+  end
+  local program = argv[0]:match "[^/]+$" or argv[0]
+  if program:find "[^\32-\126]" then
+    program = require("postmulti.log").line(program)
+  end
+  local run = { path = absolute(core, argv[0]), program = program }
   local reporter
   run.report = function(...) -- most runs have nothing to say
     reporter = reporter or require("postmulti.log").reporter(run.program, function() return run.host end)
@@ -394,12 +442,15 @@ function M.main(argv, begun)
   end
   if errors.is(result) then
     local warns = WARNING[result.kind]
+    if result.signal == SIGPIPE then
+      return M.status.failure -- whoever reads the output has seen enough; the process ends by that signal
+    end
     run.report(warns and "warning" or "fatal", result.message)
     return M.status[result.kind] or M.status.failure
   end
-  local unloaded = unloadable(result)
-  if unloaded then
-    run.report("fatal", unloaded)
+  local missing = shortage(result)
+  if missing then
+    run.report("fatal", missing)
   else
     io.stderr:write(run.program, ": fatal: this is a bug in postmulti-lua, please report it: ", result, "\n")
   end

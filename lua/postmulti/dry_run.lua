@@ -260,6 +260,10 @@ function M.new(real, tell)
     return true
   end
 
+  function core.rename()
+    return true -- only what is our own is renamed
+  end
+
   ---The program is not run, but for one that is said to change nothing.
   function core.run(argv, options)
     if options and options.harmless then

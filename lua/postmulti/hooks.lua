@@ -7,14 +7,12 @@
 local errors = require "postmulti.errors"
 local guard = require "postmulti.guard"
 local nearest = require "postmulti.nearest"
+local nesting = require "postmulti.nesting"
 local site = require "postmulti.site"
 
 local M = {}
 
 M.actions = { "init", "create", "import", "destroy", "deport", "assign", "enable", "disable" }
-
--- What this process's own hooks are, for a child that they start: a hook does not set itself off.
-local ACTIVE = "POSTMULTI_HOOKS_ACTIVE"
 
 ---Every key that a hook's table may have.
 ---@return string[]
@@ -98,7 +96,9 @@ end
 ---@field host postmulti.Host
 ---@field list postmulti.Hook[]
 ---@field files postmulti.SiteFile[]  of which some may be switched off
+---@field others string[]  paths of files that are no hooks for their names
 ---@field active table<string, true>
+---@field running integer  functions that are running in this process
 local Hooks = {}
 Hooks.__index = Hooks
 
@@ -107,9 +107,10 @@ Hooks.__index = Hooks
 ---@return postmulti.Hooks
 function M.load(host)
   local self = setmetatable({
-    host = host, list = {}, active = {}, undone = {}, files = site.files(host, "hooks.d"),
+    host = host, list = {}, active = {}, running = 0, undone = {},
   }, Hooks)
-  for word in (os.getenv(ACTIVE) or ""):gmatch "%S+" do
+  self.files, self.others = site.files(host, "hooks.d")
+  for word in (os.getenv(nesting.active) or ""):gmatch "%S+" do
     self.active[word] = true
   end
   local limit = host.config.hook_time_limit or site.LIMIT
@@ -119,13 +120,6 @@ function M.load(host)
     end
   end
   return self
-end
-
----No hooks at all.
----@param host postmulti.Host
----@return postmulti.Hooks
-function M.none(host)
-  return setmetatable({ host = host, list = {}, active = {}, undone = {}, files = {} }, Hooks)
 end
 
 ---Is there a hook of this action?
@@ -160,7 +154,8 @@ function Hooks:environment()
     words[#words + 1] = word
   end
   table.sort(words)
-  return #words > 0 and { [ACTIVE] = table.concat(words, " ") } or {}
+  words[#words + 1] = self.running > 0 and nesting.mark(self.host) or nil
+  return #words > 0 and { [nesting.active] = table.concat(words, " ") } or {}
 end
 
 ---Call one function of one hook, unless it is running already.
@@ -175,11 +170,12 @@ function Hooks:call(hook, phase, event)
   if not func or self.active[word] then
     return true
   end
-  self.active[word] = true
+  self.active[word], self.running = true, self.running + 1
   event.phase = phase
-  local ok, problem, expired = guard.call(self.host.core, hook.time_limit, func, event)
+  local ok, problem, expired = guard.call(self.host.core, hook.time_limit, hook.path .. ": " .. key, func,
+    event)
   local ended, trouble = pcall(self.host.end_background, self.host)
-  self.active[word] = nil
+  self.active[word], self.running = nil, self.running - 1
   if expired then
     return false, ("%s: %s took longer than %g s, and was stopped"):format(hook.path, key, hook.time_limit)
   elseif errors.is(problem) and problem.kind == "interrupted" then
@@ -201,10 +197,15 @@ end
 ---before_*: the first that fails vetoes. Those that ran take part in the transaction: it undoes them.
 ---@param event postmulti.Event
 ---@param transaction postmulti.Transaction|nil
-function Hooks:before(event, transaction)
+---@param renew function|nil  called after each: what it may have changed of the event is looked at
+function Hooks:before(event, transaction, renew)
   for _, hook in ipairs(self.list) do
     if hook.functions["before_" .. event.action] then
       local ok, reason = self:call(hook, "before", event)
+      if ok and renew then
+        ok, reason = pcall(renew)
+        reason = not ok and site.place(hook.path, reason) or nil
+      end
       if not ok then
         throw("vetoed", event, "%s of %s is vetoed: %s", reason)
       end

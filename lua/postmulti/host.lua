@@ -9,18 +9,15 @@ local selection = require "postmulti.selection"
 ---@class postmulti.Host
 local Host = inventory.Host
 
-local M = { open = inventory.open }
+local M = { open = inventory.open, options = inventory.options }
 
----The instances may not be as the table says: read them again when they are needed.
----@param directories string[]  the secondaries
----@package
-function Host:forget(directories)
-  local known = self.identities or {}
-  known[self.config_directory] = known[self.config_directory] or self.primary
-  for _, one in ipairs(self.table or {}) do
-    known[one.config_directory] = one
+---Refuse fields that a function does not know. Most calls have none, and then the module is not needed.
+---@param what string  see postmulti.arguments
+---@param args table|nil
+local function check_arguments(what, args)
+  if args ~= nil and (type(args) ~= "table" or next(args, #args > 0 and #args or nil) ~= nil) then
+    require("postmulti.arguments").check(what, args)
   end
-  self.identities, self.table, self.claims, self.directories = known, nil, nil, directories
 end
 
 ---Read everything again; the objects that scripts hold stay what they are, with new fields.
@@ -33,25 +30,22 @@ function Host:refresh(directories)
   self:load()
 end
 
----Have the objects that were known before stand for the instances that were read now.
----@private
-function Host:identify()
-  for index, fresh in ipairs(self.table) do
-    local old = self.identities[fresh.config_directory]
-    if old and old ~= fresh then
-      for name in pairs(old) do
-        old[name] = nil
-      end
-      for name, value in pairs(fresh) do
-        old[name] = value
-      end
-      self.table[index] = old
-    end
+---The primary's main.cf was written with what is known already: only that is read again.
+---@package
+function Host:reread_primary()
+  local values, remarks = require("postmulti.primary").read(self.core, self.config_directory, self.defaults)
+  if not values then
+    errors.raise("damaged", "%s", remarks)
   end
-  self.primary, self.identities = self.table[1], nil
+  self.parameters, self.directories = values, values.secondaries
+  for name, value in pairs(inventory.primary(self)) do
+    self.primary[name] = value
+  end
 end
 
----@class postmulti.Filter: postmulti.Selector
+---@class postmulti.Filter
+---@field name string?      as with Host:instance
+---@field group string?
 ---@field enabled boolean?
 ---@field damaged boolean?
 ---@field running boolean?
@@ -61,6 +55,7 @@ end
 ---@param filter postmulti.Filter?
 ---@return fun(): postmulti.Instance|nil
 function Host:instances(filter)
+  check_arguments("instances", filter)
   filter = filter or {}
   local list = selection.select(self:load(), filter)
   local index = 0
@@ -79,9 +74,13 @@ function Host:instances(filter)
 end
 
 ---The instance that NAME means: name, name without "postfix-", configuration directory, or "-" for the primary.
+---Raises "not found".
 ---@param name string
 ---@return postmulti.Instance
 function Host:instance(name)
+  if type(name) ~= "string" then
+    require("postmulti.arguments").misuse(("instance: a name is wanted, not a %s"):format(type(name)))
+  end
   local found = selection.find(self:load(), name)
   if not found then
     errors.raise("not found", "no instance is called '%s'; postmulti -l lists them", name)
@@ -101,7 +100,12 @@ function Host:transaction(func, is_single)
   if not self.dry_run then
     self:load_hooks()
   end
-  return require("postmulti.transaction").run(self, func, is_single)
+  local ok, result = pcall(require("postmulti.transaction").run, self, func, is_single)
+  if not ok then
+    pcall(self.refresh, self) -- what instances were made to be, they are no more
+    error(result, 0)
+  end
+  return result
 end
 
 ---The hooks, loaded when they are needed first: one that cannot be loaded stops everything that changes something.
@@ -140,6 +144,12 @@ local function subject(host, command, args)
   return args.instance or host.primary
 end
 
+---What messages and the history call it.
+local function subject_label(host, event, args)
+  local one = event.instance or args.instance
+  return one and one:label() or args.name or args.config_directory or host.primary:label()
+end
+
 ---Give a new instance what config.lua says.
 local function apply_config(host, new)
   if host.config.settings then
@@ -147,6 +157,17 @@ local function apply_config(host, new)
   end
   if host.config.services then
     new:edit_services(host.config.services)
+  end
+end
+
+---In a dry run: which hooks would be called.
+---@param action string
+---@package
+function Host:tell_hooks(action)
+  for _, hook in ipairs(self:load_hooks().list) do
+    if hook.functions["before_" .. action] or hook.functions["after_" .. action] then
+      self.report("info", ("would call the hook %s"):format(hook.path), true)
+    end
   end
 end
 
@@ -158,19 +179,24 @@ function Host:perform(transaction, command, args)
   if with:any(name) or name == "create" then
     event.instance = subject(self, command, event.args)
   end
-  local plan = event.instance
-  local is_new = name == "create" and not self.core.stat(plan.config_directory .. "/main.cf")
   if self.dry_run then
-    for _, hook in ipairs(with.list) do
-      if with:any(name) then
-        self.report("info", ("would call the hook %s"):format(hook.path), true)
-      end
-    end
+    self:tell_hooks(name)
   elseif with:any(name) then
-    with:before(event, transaction)
+    with:before(event, transaction, function()
+      local complaint = require("postmulti.arguments").complaint(name, event.args)
+      if complaint then
+        errors.throw("usage", complaint)
+      end
+      event.instance = subject(self, command, event.args)
+    end)
   end
+  local is_new = name == "create" and not self.core.stat(event.instance.config_directory .. "/main.cf")
+  local note = transaction:note(name .. " " .. subject_label(self, event, args))
   local result = command.run(self, transaction, event.args)
   event.changed = result ~= false
+  if not event.changed then
+    transaction:withdraw(note)
+  end
   if command.plan then
     event.instance = result
   end
@@ -234,6 +260,10 @@ end
 ---@return postmulti.Exit
 ---@package
 function Host:spawn(argv, delta, command)
+  if not argv[1] then
+    require("postmulti.arguments").misuse "run: a list is wanted, with a program first"
+  end
+  check_arguments("run", command)
   local transaction, holder = self.current, nil
   -- A signal or a time limit may leave this function anywhere.
   local _ <close> = setmetatable({}, { __close = function()
@@ -247,8 +277,11 @@ function Host:spawn(argv, delta, command)
   end
   for _, more in ipairs { child_environment(self, holder), command.environment or {} } do
     for name, value in pairs(more) do
-      delta[name] = value
+      delta[name] = type(value) == "number" and tostring(value) or value
     end
+  end
+  for index, word in ipairs(argv) do
+    argv[index] = type(word) == "number" and tostring(word) or word
   end
   local stream = command.capture and "capture" or "inherit"
   local result = table.pack(self.core.run(argv, {
@@ -270,11 +303,79 @@ function Host:spawn(argv, delta, command)
 end
 
 ---Run a program that concerns no instance in particular, for the primary.
+---Raises "system".
 ---@param command postmulti.Command
 ---@return postmulti.Exit
 function Host:run(command)
   local delta = require("postmulti.environment").context(self.primary)
   return self:spawn(table.move(command, 1, #command, 1, {}), delta, command)
+end
+
+---Run a postfix(1) command for all instances, or those of a filter, as postmulti -p does: a start command in the order
+---of the table, "check" in its place for those that are disabled; a stop command in reverse; and so on. What cannot be
+---run for one instance is told by REPORT, and the next has its turn.
+---Raises "not found", "untrusted".
+---@param command postmulti.Command
+---@param filter postmulti.Filter?
+---@param report (fun(instance: postmulti.Instance, problem: postmulti.Error))?  default: the host's own, with a line
+---@return boolean ok  all ended with status 0
+---@return { instance: postmulti.Instance, exit: postmulti.Exit }[] exits  in the order in which they were run
+function Host:postfix(command, filter, report)
+  check_arguments("run", command)
+  local classify = require "postmulti.postfix"
+  local selected = {}
+  for one in self:instances(filter) do
+    selected[#selected + 1] = one
+  end
+  local plan = classify.plan(selected, classify.class(self.parameters, command[1]), command)
+  if #plan == 0 then
+    errors.raise("not found", "no instance matches; postmulti -l lists them all")
+  end
+  if not self.dry_run then
+    self:load_hooks() -- before anything is run
+  end
+  report = report or function(_, problem) self.report("warning", problem.message) end
+  local is_well, exits = true, {}
+  for _, step in ipairs(plan) do
+    local operands = copy(command)
+    for index = 1, math.max(#command, #step.operands) do
+      operands[index] = step.operands[index]
+    end
+    local ok, exit = pcall(step.instance.postfix, step.instance, operands)
+    if not ok then
+      local problem = exit
+      if not errors.is(problem) or problem.kind == "interrupted" then
+        error(problem, 0)
+      end
+      report(step.instance, problem)
+      exit = problem.result
+    end
+    exits[#exits + 1] = exit and { instance = step.instance, exit = exit } or nil
+    is_well = is_well and exit ~= nil and exit.status == 0
+  end
+  return is_well, exits
+end
+
+---The hooks of this host, in the order in which they are called.
+---Raises "untrusted".
+---@return { name: string, path: string, origin: "site"|"vendor", is_off: boolean, functions: string[] }[]
+---@return string[] others  Lua files beside them that are no hooks for their names
+function Host:list_hooks()
+  local hooks, known, rows = self:load_hooks(), {}, {}
+  for _, hook in ipairs(hooks.list) do
+    known[hook.path] = {}
+    for word in pairs(hook.functions) do
+      table.insert(known[hook.path], word)
+    end
+    table.sort(known[hook.path])
+  end
+  for index, file in ipairs(hooks.files) do
+    rows[index] = {
+      name = file.name, path = file.path, origin = file.origin, is_off = file.is_off or false,
+      functions = known[file.path] or {},
+    }
+  end
+  return rows, hooks.others
 end
 
 ---A child is about to be started that is not waited for at once.
@@ -305,7 +406,15 @@ end
 ---@param args { wrapper: string? }?  default: the stock command's
 ---@return boolean changed
 function Host:init(args)
+  check_arguments("init", args)
   return self:act("init", args or {})
+end
+
+---The place that config.lua wants, which a message names as such.
+local function place_of_config(host)
+  local place = copy(host.config.place)
+  place.origin = next(place) and host.site_directory .. "/config.lua" or nil
+  return place
 end
 
 ---@class postmulti.CreateArgs
@@ -317,12 +426,16 @@ end
 ---@field place postmulti.Selector?  before which instance; default: at the end
 
 ---Create an instance and enter it.
+---Raises "usage", "conflict", "refused", "not found".
 ---@param args postmulti.CreateArgs
 ---@return postmulti.Instance
 function Host:create(args)
+  args = args or {}
+  check_arguments("create", args)
+  check_arguments("place", args.place)
   local config = self.config
   args = copy(args)
-  args.place = args.place and next(args.place) and args.place or config.place
+  args.place = args.place and next(args.place) and args.place or place_of_config(self)
   args.group = args.group or config.group
   local name = args.name
   for parameter, template in pairs(config.directories or {}) do
@@ -334,17 +447,40 @@ function Host:create(args)
 end
 
 ---Enter an instance whose main.cf and master.cf exist.
+---Raises "usage", "conflict", "refused", "not found", "damaged".
 ---@param args postmulti.CreateArgs  no queue_directory and data_directory: main.cf has them
 ---@return postmulti.Instance
 function Host:import(args)
+  args = args or {}
+  check_arguments("import", args)
+  check_arguments("place", args.place)
   args = copy(args)
-  args.place = args.place and next(args.place) and args.place or self.config.place
+  args.place = args.place and next(args.place) and args.place or place_of_config(self)
   return self:act("import", args)
+end
+
+-- History ---------------------------------------------------------------------
+
+---What was done to the instances, oldest first: the last 100 transactions, or as many as config.lua says. For root
+---only.
+---Raises "usage".
+---@return postmulti.Change[]
+function Host:history()
+  return require("postmulti.history").list(self)
+end
+
+---Take the last change back that was not taken back yet, if nothing that it touched was changed since. No hook is
+---called. For root only, and not within a transaction.
+---Raises "changed", "not found", "usage".
+---@return postmulti.Change  what was taken back
+function Host:undo()
+  return require("postmulti.undo").run(self)
 end
 
 -- Files -----------------------------------------------------------------------
 
 ---Is there anything of that name?
+---Raises "system".
 ---@param path string
 ---@return boolean
 function Host:exists(path)
@@ -352,39 +488,59 @@ function Host:exists(path)
 end
 
 ---Read a whole file.
+---Raises "system".
 ---@param path string
 ---@return string|nil text  nil: there is none
 function Host:read_file(path)
   return (errors.if_exists(self.core.read_file(path)))
 end
 
+---What is changed may have to be found again from another directory.
+local function require_absolute(what, path)
+  if type(path) ~= "string" or path:sub(1, 1) ~= "/" then
+    require("postmulti.arguments").misuse(("%s: an absolute path is wanted, not %s"):format(what, tostring(path)))
+  end
+end
+
 ---Write a file, whole or not at all; equal text is not written. Within a transaction it is undone with it.
+---Raises "system".
 ---@param path string
 ---@param text string
 ---@param options { mode: integer? }?  of a new file, default 0644
 ---@return boolean changed
 function Host:write_file(path, text, options)
+  require_absolute("write_file", path)
+  check_arguments("write_file", options)
   return self:transaction(function(transaction)
     return transaction:put_file(path, text, options and options.mode)
   end, true)
 end
 
----Remove a file. Within a transaction it is undone with it, as long as the program runs.
+---Remove a file. Within a transaction it is undone with it; owner and mode are kept, not extended attributes.
+---Raises "system".
 ---@param path string
 ---@return boolean changed  false: there was none
 function Host:remove_file(path)
+  require_absolute("remove_file", path)
   return self:transaction(function(transaction)
     return transaction:remove_file(path)
   end, true)
 end
 
 ---Make a directory, with what is above it. Within a transaction it is undone with it, as long as it is empty.
+---Raises "system".
 ---@param path string
 ---@param options { mode: integer? }?  default 0755
 function Host:make_directory(path, options)
+  require_absolute("make_directory", path)
+  check_arguments("make_directory", options)
   self:transaction(function(transaction)
     require("postmulti.command.entry").make_directories(self, transaction, { { path, options and options.mode } })
   end)
+end
+
+function Host:__tostring()
+  return "host " .. self.config_directory
 end
 
 M.methods = Host

@@ -6,23 +6,68 @@ local inventory = require "postmulti.inventory"
 ---@class postmulti.Instance
 local Instance = inventory.Instance
 
-local M = { read = inventory.read }
+local M = { primary = inventory.primary, read = inventory.read }
 
----Edits of master.cf, in the order of their names.
----@param operation "field"|"override"
----@param service string
+---Edits that give names values, in the order of the names. What is no name or value is a mistake of whoever called the
+---method.
+---@param operation "set"|"field"|"override"
+---@param prefix string  of the names
 ---@param values table<string, string|number|boolean>
 ---@return table[]
-function M.service_edits(operation, service, values)
+local function value_edits(operation, prefix, values)
+  if type(values) ~= "table" then
+    error(("a table of settings is wanted, not a %s"):format(type(values)), 3)
+  end
   local edits = {}
   for name, value in pairs(values) do
-    if type(value) == "boolean" then
+    local kind = type(value)
+    if type(name) ~= "string" then
+      error(("the name of a setting must be a string, not a %s"):format(type(name)), 3)
+    elseif kind ~= "string" and kind ~= "number" and kind ~= "boolean" then
+      error(("the value of %s must be a string, a number or a boolean, not a %s"):format(name, kind), 3)
+    elseif kind == "boolean" then
       value = value and "yes" or "no"
     end
-    edits[#edits + 1] = { operation, service .. "/" .. name, tostring(value) }
+    edits[#edits + 1] = { operation, prefix .. name, tostring(value) }
   end
   table.sort(edits, function(a, b) return a[2] < b[2] end)
   return edits
+end
+
+-- Parameters that are fields of the object: when one was edited, the instances are read again.
+local IDENTITY = {
+  multi_instance_name = true, multi_instance_group = true, multi_instance_enable = true, queue_directory = true,
+  data_directory = true,
+}
+
+---The edit of a file. What is refused is the file, where it cannot even be read, and the request otherwise.
+---@param self postmulti.Instance
+---@param name "main.cf"|"master.cf"
+---@param edits table[]
+---@return boolean changed
+local function edit_file(self, name, edits)
+  local core, path = self.host.core, self.config_directory .. "/" .. name
+  local change, parse = core.edit_main, core.parse_main
+  if name == "master.cf" then
+    change, parse = core.edit_master, core.parse_master
+  end
+  local changed = self.host:transaction(function(transaction)
+    return transaction:edit_file(path, function(text)
+      local new, more = change(text, edits, path)
+      if not new then
+        errors.throw(parse(text, path) and "usage" or "damaged", more --[[@as string]],
+          { instance = self.config_directory })
+      end
+      return new, more
+    end)
+  end, true)
+  for _, one in ipairs(changed and name == "main.cf" and edits or {}) do
+    if IDENTITY[one[2]] then
+      self.host:refresh(self.host.directories)
+      break
+    end
+  end
+  return changed
 end
 
 ---An instance that does not exist yet, as a hook sees it before it is made.
@@ -46,6 +91,7 @@ function Instance:label()
 end
 
 ---Raise unless the instance can be used.
+---Raises "damaged".
 function Instance:check()
   if self.damage then
     errors.throw("damaged", self.damage, { instance = self.config_directory })
@@ -55,10 +101,17 @@ end
 -- Parameters ------------------------------------------------------------------
 
 ---The value of a parameter, expanded; the built-in default where main.cf does not set it.
+---Raises "damaged".
 ---@param name string
 ---@param options { expand: boolean? }?  expand = false: as it is written
 ---@return string|nil value  nil: no such parameter
 function Instance:get(name, options)
+  if type(name) ~= "string" then
+    require("postmulti.arguments").misuse(("get: the name of a parameter is wanted, not a %s"):format(type(name)))
+  end
+  if options then
+    require("postmulti.arguments").check("get", options)
+  end
   local expand = not options or options.expand ~= false
   local value, reason, kind = require("postmulti.parameters").get(self.host.core, self.config_directory, name,
     { expand = expand }, self.host.defaults)
@@ -69,6 +122,7 @@ function Instance:get(name, options)
 end
 
 ---What main.cf sets, as it is written there.
+---Raises "damaged".
 ---@return table<string, string>
 function Instance:settings()
   local values, reason = self.host.core.read_parameters(self.config_directory .. "/main.cf")
@@ -79,6 +133,7 @@ function Instance:settings()
 end
 
 ---Copy a file into the configuration directory. Within a transaction it is undone with it.
+---Raises "system".
 ---@param source string  path
 ---@param name string    of the copy
 ---@return boolean changed
@@ -90,33 +145,24 @@ function Instance:copy_file(source, name)
 end
 
 ---Edit main.cf as postconf(1) -e, -X or -# would. Within a transaction it is undone with it.
+---Raises "usage", "damaged".
 ---@param edits table[]  see postmulti.core.edit_main
 ---@return boolean changed
 function Instance:edit(edits)
-  return self.host:transaction(function(transaction)
-    local path = self.config_directory .. "/main.cf"
-    return transaction:edit_file(path, function(text)
-      return self.host.core.edit_main(text, edits, path)
-    end)
-  end, true)
+  return edit_file(self, "main.cf", edits)
 end
 
 ---Set parameters in main.cf.
+---Raises "usage", "damaged".
 ---@param settings table<string, string|number|boolean>  true and false are written as yes and no
 ---@return boolean changed
 function Instance:set(settings)
-  local edits = {}
-  for name, value in pairs(settings) do
-    if type(value) == "boolean" then
-      value = value and "yes" or "no"
-    end
-    edits[#edits + 1] = { "set", name, tostring(value) }
-  end
-  table.sort(edits, function(a, b) return a[2] < b[2] end)
+  local edits = value_edits("set", "", settings)
   return self:edit(edits)
 end
 
 ---Remove parameters from main.cf, so that their defaults count again.
+---Raises "usage", "damaged".
 ---@param ... string
 ---@return boolean changed
 function Instance:unset(...)
@@ -128,23 +174,24 @@ function Instance:unset(...)
 end
 
 ---The services of master.cf, in file order.
+---Raises "damaged".
 ---@return postmulti.Service[]
 function Instance:services()
   local path = self.config_directory .. "/master.cf"
   local core = self.host.core
-  return (errors.check(core.parse_master((errors.check(core.read_file(path))), path)))
+  local services, reason = core.parse_master((errors.check(core.read_file(path))), path)
+  if not services then
+    errors.throw("damaged", reason --[[@as string]], { instance = self.config_directory })
+  end
+  return services
 end
 
 ---Edit master.cf as postconf(1) -M, -F and -P would. Within a transaction it is undone with it.
+---Raises "usage", "damaged".
 ---@param edits table[]  see postmulti.core.edit_master
 ---@return boolean changed
 function Instance:edit_services(edits)
-  return self.host:transaction(function(transaction)
-    local path = self.config_directory .. "/master.cf"
-    return transaction:edit_file(path, function(text)
-      return self.host.core.edit_master(text, edits, path)
-    end)
-  end, true)
+  return edit_file(self, "master.cf", edits)
 end
 
 ---A service by "NAME/TYPE", as "smtp/inet"; "*" is any.
@@ -156,6 +203,7 @@ local function selector(service)
 end
 
 ---The services of master.cf that SERVICE means.
+---Raises "usage", "damaged".
 ---@param service string  "smtp/inet"
 ---@return postmulti.Service|nil
 function Instance:service(service)
@@ -168,6 +216,7 @@ function Instance:service(service)
 end
 
 ---Add a service to master.cf, or replace it: one line as postconf(1) -M shows it.
+---Raises "usage", "damaged".
 ---@param line string  "smtp inet n - y - - smtpd"
 ---@return boolean changed
 function Instance:set_service(line)
@@ -178,34 +227,50 @@ function Instance:set_service(line)
   return self:edit_services { { "service", name .. "/" .. kind, line } }
 end
 
+---Raises "usage", "damaged".
 ---@param service string  "smtp/inet"
 ---@return boolean changed
 function Instance:remove_service(service)
   return self:edit_services { { "remove-service", selector(service) } }
 end
 
+---Raises "usage", "damaged".
 ---@param service string  "smtp/inet"
 ---@return boolean changed
 function Instance:comment_service(service)
   return self:edit_services { { "comment-service", selector(service) } }
 end
 
+---The edits of a service that must be there: a slip in its name is told.
+local function edit_service(self, service, edits)
+  if not service:find("*", 1, true) and not self:service(service) then
+    errors.throw("not found", ("%s/master.cf: there is no service %s"):format(self.config_directory, service),
+      { instance = self.config_directory })
+  end
+  return self:edit_services(edits)
+end
+
 ---Change columns of a service: private, unprivileged, chroot, wakeup, process_limit, command.
+---Raises "usage", "not found", "damaged".
 ---@param service string  "smtp/inet"
 ---@param fields table<string, string|number>
 ---@return boolean changed
 function Instance:set_fields(service, fields)
-  return self:edit_services(M.service_edits("field", selector(service), fields))
+  local edits = value_edits("field", selector(service) .. "/", fields)
+  return edit_service(self, service, edits)
 end
 
 ---Set -o overrides of a service.
+---Raises "usage", "not found", "damaged".
 ---@param service string  "smtp/inet"
 ---@param settings table<string, string|number|boolean>
 ---@return boolean changed
 function Instance:override(service, settings)
-  return self:edit_services(M.service_edits("override", selector(service), settings))
+  local edits = value_edits("override", selector(service) .. "/", settings)
+  return edit_service(self, service, edits)
 end
 
+---Raises "usage", "damaged".
 ---@param service string  "smtp/inet"
 ---@param ... string  names of parameters
 ---@return boolean changed
@@ -220,6 +285,7 @@ end
 -- State -----------------------------------------------------------------------
 
 ---How many messages there are in each queue, as files; of a queue that cannot be read, its reason is raised.
+---Raises "damaged", "system".
 ---@return table<string, integer>  maildrop, incoming, active, deferred, hold, corrupt, and total
 function Instance:queue_counts()
   self:check()
@@ -232,6 +298,7 @@ function Instance:queue_counts()
 end
 
 ---The process id of its master(8); nil: it does not run, or the system does not tell.
+---Raises "system".
 ---@return integer|nil
 function Instance:master_pid()
   local running, pid = self:is_running()
@@ -240,6 +307,7 @@ end
 
 ---Is its master(8) running? Asked from the locks that a running master holds, in the queue directory and, should
 ---queue_directory have been changed meanwhile, in the data directory.
+---Raises "system".
 ---@return boolean
 ---@return integer? pid
 function Instance:is_running()
@@ -260,36 +328,44 @@ end
 
 -- Life-cycle ------------------------------------------------------------------
 
+---Raises "refused", "not found".
 ---@return boolean changed
 function Instance:enable()
   return self.host:act("enable", { instance = self })
 end
 
+---Raises "refused", "not found".
 ---@return boolean changed
 function Instance:disable()
   return self.host:act("disable", { instance = self })
 end
 
 ---Give it another name or group; "-" or "" clears.
+---Raises "usage", "conflict", "refused", "not found".
 ---@param args { name: string?, group: string? }
 ---@return boolean changed
 function Instance:assign(args)
+  args = args or {}
+  require("postmulti.arguments").check("assign", args)
   return self.host:act("assign", { instance = self, name = args.name, group = args.group })
 end
 
 ---Take it out of multi_instance_directories; its files stay.
+---Raises "refused", "not found".
 function Instance:deport()
-  return self.host:act("deport", { instance = self })
+  self.host:act("deport", { instance = self })
 end
 
 ---Take it out of multi_instance_directories and remove its files.
+---Raises "refused", "not found".
 function Instance:destroy()
-  return self.host:act("destroy", { instance = self })
+  self.host:act("destroy", { instance = self })
 end
 
 -- Processes -------------------------------------------------------------------
 
 ---Run a program in the context of this instance (postmulti -x) and wait for it.
+---Raises "damaged", "system".
 ---@param command postmulti.Command
 ---@return postmulti.Exit
 function Instance:run(command)
@@ -299,6 +375,7 @@ function Instance:run(command)
 end
 
 ---Run a postfix(1) command for this instance alone (postmulti -p), with the hooks before_postfix and after_postfix.
+---Raises "damaged", "system", "vetoed", "hook".
 ---@param command { [integer]: string, capture: boolean?, time_limit: number? }
 ---@return postmulti.Exit
 function Instance:postfix(command)
@@ -306,6 +383,9 @@ function Instance:postfix(command)
   local host = self.host
   local operands = table.move(command, 1, #command, 1, {})
   local hooks = host:load_hooks()
+  if host.dry_run then
+    host:tell_hooks "postfix"
+  end
   local event = not host.dry_run and hooks:any "postfix" and hooks:event("postfix", self, command)
   if event then
     event.command = operands
@@ -324,6 +404,31 @@ function Instance:postfix(command)
   end
   return exit
 end
+
+function Instance:__tostring()
+  return self:label()
+end
+
+-- What an instance has at the most; a field that it never has is a slip of the pen.
+local FIELDS = {
+  host = true, config_directory = true, name = true, group = true, enabled = true, queue_directory = true,
+  data_directory = true, is_primary = true, is_readable = true, damage = true,
+}
+
+setmetatable(Instance, { __index = function(_, name)
+  if not FIELDS[name] and type(name) == "string" and name:sub(1, 2) ~= "__" then
+    local known = {}
+    for one in pairs(FIELDS) do
+      known[#known + 1] = one
+    end
+    for one in pairs(Instance) do
+      known[#known + 1] = one
+    end
+    table.sort(known)
+    require("postmulti.arguments").misuse(("an instance has no field '%s'%s"):format(name,
+      require("postmulti.nearest").hint(name, known)))
+  end
+end })
 
 M.methods = Instance
 

@@ -39,6 +39,7 @@ Instance.is_readable = true
 ---@field dry_run boolean           nothing is changed, what would be done is reported
 ---@field private table postmulti.Instance[]|nil
 ---@field package is_damaged boolean   one of the table is
+---@field private known table<string, postmulti.Instance>  by directory: the objects that were handed out
 local Host = {}
 Host.__index = Host
 
@@ -48,9 +49,16 @@ local MANY = 32 -- instances that are worth the trouble of reading ahead
 
 local function ignore() end
 
+-- What open takes, and of which type.
+M.options = {
+  config_directory = "string", report = "function", log = "function", lock_timeout = "number", verbose = "boolean",
+  dry_run = "boolean", hooks = "boolean", site_directory = "string", share_directory = "string", config = "table",
+  core = "table",
+}
+
 -- Where there are no hooks their module is not loaded.
 M.no_hooks = {
-  list = {}, files = {},
+  list = {}, files = {}, others = {},
   any = function() return false end,
   environment = function() return {} end,
 }
@@ -60,7 +68,7 @@ M.no_hooks = {
 ---The primary instance. Without secondaries it counts as enabled, whatever its main.cf says.
 ---@param host postmulti.Host
 ---@return postmulti.Instance
-local function read_primary(host)
+function M.primary(host)
   local values = host.parameters
   return setmetatable({
     host = host,
@@ -127,6 +135,7 @@ end
 ---@field log (fun(line: string))?  told each thing that was done, once it cannot be undone any more
 ---@field site_directory string?    default: as built, /etc/postmulti
 ---@field share_directory string?   default: as built, PREFIX/share/postmulti
+---@field config postmulti.Config?  in place of what config.lua says
 ---@field core postmulti.core?      for tests: what stands in for the C core
 
 ---Open the host whose primary instance is in config_directory.
@@ -134,6 +143,11 @@ end
 ---@return postmulti.Host
 function M.open(options)
   options = options or {}
+  for name, value in pairs(options) do
+    if type(value) ~= M.options[name] then
+      require("postmulti.arguments").check("open", options)
+    end
+  end
   local core = options.core or require "postmulti.core"
   local self = setmetatable({
     core = core,
@@ -146,7 +160,8 @@ function M.open(options)
     share_directory = options.share_directory or core.build.share_directory,
   }, Host)
   -- Most sites have none: then the module is not needed.
-  self.config = core.stat(self.site_directory .. "/config.lua", false) and require("postmulti.site").config(self) or {}
+  self.config = options.config
+    or core.stat(self.site_directory .. "/config.lua", false) and require("postmulti.site").config(self) or {}
   self.lock_timeout = options.lock_timeout or self.config.lock_timeout or 30
   if options.hooks == false then
     self.hooks = M.no_hooks
@@ -156,6 +171,7 @@ function M.open(options)
   end
   self.defaults = evaluation.defaults(core)
   self.remarked = {}
+  self.known = {}
   self:reload()
   return self
 end
@@ -173,17 +189,45 @@ function Host:remark(remarks, unlogged)
   end
 end
 
+---The instances may not be as the table says: read them again when they are needed.
+---@param directories string[]  the secondaries
+---@package
+function Host:forget(directories)
+  for _, one in ipairs(self.table or { self.primary }) do
+    self.known[one.config_directory] = one
+  end
+  self.table, self.claims, self.directories = nil, nil, directories
+end
+
+---The object that stands for an instance: the one that was known before, if any, with the fields that were read now. So
+---what a script holds stays true.
+---@param fresh postmulti.Instance
+---@return postmulti.Instance
+---@private
+function Host:identify(fresh)
+  local old = self.known[fresh.config_directory]
+  if not old or old == fresh then
+    return fresh
+  end
+  for name in pairs(old) do
+    old[name] = nil
+  end
+  for name, value in pairs(fresh) do
+    old[name] = value
+  end
+  return old
+end
+
 ---Read the primary again and forget the instances: after this, what other programs changed is seen.
+---Raises "damaged".
 function Host:reload()
   local values, remarks = primary.read(self.core, self.config_directory, self.defaults)
   if not values then
     require("postmulti.errors").raise("damaged", "%s", remarks)
   end
   self.parameters = values
-  self.directories = values.secondaries
-  self.primary = read_primary(self)
-  self.table = nil
-  self.claims = nil
+  self:forget(values.secondaries)
+  self.primary = self:identify(M.primary(self))
   self:remark(remarks)
 end
 
@@ -243,10 +287,12 @@ function Host:load()
     self:reload()
     return self:load()
   end
-  self.table, self.is_damaged = list, is_damaged
-  if self.identities then
-    self:identify()
+  if next(self.known) then
+    for index, one in ipairs(list) do
+      list[index] = self:identify(one)
+    end
   end
+  self.table, self.is_damaged = list, is_damaged
   return list
 end
 

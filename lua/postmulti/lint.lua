@@ -221,6 +221,44 @@ local function contains(list, word)
   return false
 end
 
+-- Functions that take a table, and what its fields are: see postmulti.arguments.
+local TAKES = {
+  postmulti = { open = "open" },
+  host = { instances = "instances", create = "create", import = "import", run = "run", init = "init" },
+  instance = { assign = "assign", run = "run", postfix = "postfix" },
+}
+
+---Complain of fields of the table that begins at a token, or after it in parentheses.
+local function check_table(tokens, index, what, findings)
+  local known = require("postmulti.arguments").known[what]
+  local names = {}
+  for name in pairs(known) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  local at = tokens[index] and tokens[index].text == "(" and index + 1 or index
+  local depth = 0
+  while tokens[at] do
+    local text = tokens[at].text
+    if text == "{" or text == "(" or text == "[" or text == "function" then
+      depth = depth + 1
+    elseif text == "}" or text == ")" or text == "]" then
+      depth = depth - 1
+    end
+    -- A function in the table may hold anything.
+    if depth == 0 or text == "function" then
+      return
+    end
+    local previous, after = tokens[at - 1].text, tokens[at + 1]
+    if depth == 1 and tokens[at].is_name and after and after.text == "=" and (previous == "{" or previous == ","
+      or previous == ";") and not known[text] then
+      findings[#findings + 1] = { line = tokens[at].line, text = ("%s has no field '%s'%s"):format(what, text,
+        nearest.hint(text, names)) }
+    end
+    at = at + 1
+  end
+end
+
 ---Follow NAME.field:method from a token on, and complain of what is not known.
 ---@return string|nil kind  of the last object
 local function follow(tokens, index, kind, known, findings)
@@ -235,6 +273,10 @@ local function follow(tokens, index, kind, known, findings)
         kind == "postmulti" and "the module postmulti" or "an object of kind " .. kind, field.text,
         nearest.hint(field.text, known[kind])) }
       return nil
+    end
+    local takes = TAKES[kind] and TAKES[kind][field.text]
+    if takes then
+      check_table(tokens, at + 3, takes, findings)
     end
     kind, at = LEADS[kind][field.text], at + 2
   end

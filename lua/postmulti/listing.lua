@@ -44,7 +44,10 @@ end
 
 -- The list, if that is all there is to do; or else what a run of the whole command goes on with.
 local function list(core, begun)
-  local host = inventory.open { report = function(...) table.insert(begun.remarks, table.pack(...)) end }
+  local host = inventory.open {
+    report = function(...) table.insert(begun.remarks, table.pack(...)) end,
+    config = {}, -- nothing of it is needed, so that one that cannot be loaded does no harm
+  }
   begun.host = host
   if #host.directories > FEW then
     collectgarbage "restart"

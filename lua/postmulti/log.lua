@@ -16,6 +16,32 @@ function M.printable(text)
   return text
 end
 
+local LONGEST, TAIL = 4000, 1000 -- bytes of a message, and how many of them are its end
+
+---Leave out the middle of a text that nobody could read, as of a word of 100 KB.
+---@param text string  printable
+---@return string
+local function shorten(text)
+  if #text <= LONGEST then
+    return text
+  end
+  local head, tail = LONGEST - TAIL, #text - TAIL
+  while head > 0 and text:find("^[\128-\191]", head + 1) do
+    head = head - 1
+  end
+  while text:find("^[\128-\191]", tail) do
+    tail = tail + 1
+  end
+  return ("%s [...] %s"):format(text:sub(1, head), text:sub(tail))
+end
+
+---Any text as one line of reasonable length.
+---@param text string
+---@return string
+function M.line(text)
+  return shorten(M.printable(text))
+end
+
 ---@param program string
 ---@param facility string  "mail", "local3", ...
 ---@param level string
@@ -48,7 +74,7 @@ end
 ---@return fun(level: "info"|"warning"|"error"|"fatal", message: string, unlogged: boolean?)
 function M.reporter(program, host)
   return function(level, message, unlogged)
-    local text = M.printable(level == "info" and message or level .. ": " .. message)
+    local text = M.line(level == "info" and message or level .. ": " .. message)
     io.stderr:write(program, ": ", text, "\n")
     local open = host()
     if unlogged then

@@ -64,6 +64,15 @@ function M.directory(parameter, path)
   return trimmed
 end
 
+---The directory that a path lies in, and its last component.
+---@param path string  absolute
+---@return string directory
+---@return string name
+function M.split_path(path)
+  local directory, name = path:match "^(.*)/([^/]*)$"
+  return directory ~= "" and directory or "/", name
+end
+
 ---Split "name = value" as an operand of create and import.
 ---@param operand string
 ---@return string name

@@ -26,18 +26,28 @@ function M.distance(a, b)
   return previous[#b]
 end
 
+local SAME_START = 4 -- letters, that make a word near which is not so by its edits
+
 ---@param word string
 ---@param known string[]
 ---@return string|nil nearest  nil: none is near
 function M.word(word, known)
-  local best, least = nil, math.max(2, #word // 3) + 1
+  local best, least = nil, math.min(math.max(2, #word // 3), #word - 1) + 1
+  local alike, likeness = nil, SAME_START - 1
   for _, one in ipairs(known) do
     local distance = M.distance(word, one)
     if distance < least then
       best, least = one, distance
     end
+    local same = 0
+    while same < #word and word:byte(same + 1) == one:byte(same + 1) do
+      same = same + 1
+    end
+    if same > likeness then
+      alike, likeness = one, same
+    end
   end
-  return best
+  return best or alike
 end
 
 ---"; did you mean WORD?", or nothing.

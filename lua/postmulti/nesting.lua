@@ -14,6 +14,10 @@ local M = {}
 M.directory = "/run/postmulti"
 M.variable = "POSTMULTI_LOCK_HOLDER"
 
+-- The functions of hooks that are running, for a child that they start: a hook does not set itself off. With them goes
+-- PID@HOST, the process that they run in, and whose hooks they are.
+M.active = "POSTMULTI_HOOKS_ACTIVE"
+
 ---@class postmulti.Holder
 ---@field core postmulti.core
 ---@field path string
@@ -92,20 +96,50 @@ function M.sweep(host)
   end
 end
 
----The lock to work within, when our parent holds the host's lock and waits for us.
+---The file beside the host's lock that an ancestor of ours has named to us.
 ---@param host postmulti.Host
----@return postmulti.Lock|nil
-function M.enter(host)
+---@return string|nil path
+local function holder_file(host)
   local path = os.getenv(M.variable)
   if not path or host.core.effective_uid() ~= 0 then
     return nil
   end
   local start = ("%s/%s.child-"):format(M.directory, journal.host_id(host))
   local pid = path:sub(1, #start) == start and path:sub(#start + 1):match "^(%d+)%-%x+$"
-  if not pid or not descends_from(tonumber(pid) --[[@as integer]]) then
-    return nil
+  return pid and descends_from(tonumber(pid) --[[@as integer]]) and path or nil
+end
+
+---The lock to work within, when our parent holds the host's lock and waits for us.
+---@param host postmulti.Host
+---@return postmulti.Lock|nil
+function M.enter(host)
+  local path = holder_file(host)
+  return path and (host.core.lock(path, { timeout = host.lock_timeout })) or nil
+end
+
+---What says to children that hooks of this host run in this process.
+---@param host postmulti.Host
+---@return string
+function M.mark(host)
+  return ("%d@%s"):format(own_pid(), journal.host_id(host))
+end
+
+---Has a transaction or a hook of this very host started us, or what has started us? Not taken from the environment
+---alone: what that names must be an ancestor, and with a transaction still hold the lock.
+---@param host postmulti.Host
+---@return boolean
+function M.is_within(host)
+  local path = holder_file(host)
+  if path and host.core.stat(path, false) then
+    return true
   end
-  return (host.core.lock(path, { timeout = host.lock_timeout }))
+  for word in (os.getenv(M.active) or ""):gmatch "%S+" do
+    local pid, id = word:match "^(%d+)@(.+)$"
+    if pid and id == journal.host_id(host) and descends_from(tonumber(pid) --[[@as integer]]) then
+      return true
+    end
+  end
+  return false
 end
 
 return M

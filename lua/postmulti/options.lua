@@ -11,9 +11,11 @@ local LETTERS = "aceGgIijlpRvx"
 local LONG = {
   ["config-directory"] = { argument = true, letter = "c" },
   ["dry-run"] = {},
+  history = {},
   ["list-hooks"] = {},
   ["lock-timeout"] = { argument = true },
   ["no-hooks"] = {},
+  undo = {},
   help = {},
   version = {},
 }
@@ -34,6 +36,9 @@ Manage Postfix instances (postmulti(1)).
   postmulti -e import  [-a | -g GROUP | -i NAME] [-I NEWNAME] [-G GROUP] [config_directory=PATH]
   postmulti -e assign  -i NAME [-I NEWNAME] [-G GROUP]
   postmulti -e enable | disable | deport | destroy  -i NAME
+
+  postmulti --history [-j]                                 what was done, when and by whom
+  postmulti --undo                                         take the last change back
 
   -a          all instances; with create and import: before the first secondary
   -g GROUP    the instances of a group
@@ -103,6 +108,8 @@ end
 ---@field dry_run boolean?
 ---@field no_hooks boolean?
 ---@field list_hooks boolean?
+---@field history boolean?
+---@field undo boolean?
 ---@field command postmulti.SiteCommand?  of the site, when the action is one
 ---@field command_options table<string, string|boolean>?
 ---@field help boolean?
@@ -169,6 +176,8 @@ local set = {
   ["dry-run"] = function(o) o.dry_run = true end,
   ["no-hooks"] = function(o) o.no_hooks = true end,
   ["list-hooks"] = function(o) o.list_hooks = true end,
+  history = function(o) o.history = true end,
+  undo = function(o) o.undo = true end,
   help = function(o) o.help = true end,
   version = function(o) o.version = true end,
   ["lock-timeout"] = function(o, value)
@@ -185,7 +194,8 @@ local set = {
 ---@param find (fun(name: string): postmulti.SiteCommand|nil)?  the commands of the site; their options follow -e NAME
 ---@return postmulti.Options options
 ---@return string[] operands
----@return { message: string, getopt: string? }|nil mistake  getopt: a line as getopt(3) prints it
+---@return { message: string, getopt: string?, option: string? }|nil mistake  getopt: a line as getopt(3) prints it;
+---  option: the one whose argument is missing
 function M.parse(argv, find)
   local options = { selectors = 0, modes = {}, find = find or function() end }
   local index = 1
@@ -196,7 +206,8 @@ function M.parse(argv, find)
     end
     index = index + 1
     if argv[index] == nil then
-      return nil, { message = "usage: " .. M.usage, getopt = "option requires an argument -- '" .. option .. "'" }
+      return nil, { message = "usage: " .. M.usage, getopt = "option requires an argument -- '" .. option .. "'",
+        option = option }
     end
     return argv[index]
   end
@@ -270,7 +281,6 @@ function M.parse(argv, find)
   return options, table.move(argv, index, #argv, 1, {}), nil
 end
 
-local ONE_SELECTED = { destroy = true, deport = true, enable = true, disable = true, assign = true }
 local NAMES_NEW = { create = true, import = true, assign = true }
 
 ---Refuse combinations that make no sense; in the order in which postmulti(1) looks.
@@ -285,19 +295,21 @@ function M.check(o, operands)
   local iterates = o.modes.l or o.modes.p or o.modes.x
   local rules = {
     { o.selectors > 1, "specify no more than one of -a, -g, -i" },
-    { modes ~= 1 or o.two_actions, "specify exactly one of -e, -l, -p, -x" },
+    { (o.undo or o.history) and (o.undo and o.history or modes > 0 or o.selectors > 0 or #operands > 0 or o.reverse
+        or o.new_name or o.new_group), "--undo and --history stand alone; postmulti --help tells more" },
+    { not (o.undo or o.history) and (modes ~= 1 or o.two_actions), "specify exactly one of -e, -l, -p, -x" },
     { o.modes.l and #operands > 0, "-l takes no command" },
     { (o.modes.p or o.modes.x) and #operands == 0, "-p and -x need a command" },
     { o.reverse and (o.modes.p or o.modes.e), "-R cannot be used with -p or -e" },
     { iterates and (o.new_name or o.new_group), "a name (-I) or group (-G) is assigned with -e assign" },
     { o.action and not NAMES_NEW[o.action] and (o.new_name or o.new_group),
       ("-e %s assigns no name (-I) or group (-G)"):format(o.action) },
-    { o.dry_run and o.modes.l, "--dry-run is not for -l, which changes nothing" },
+    { o.dry_run and (o.modes.l or o.history), "--dry-run is not for -l and --history, which change nothing" },
     { o.action == "assign" and not o.new_name and not o.new_group,
       "-e assign needs a new name (-I) or a new group (-G)" },
     { o.action and not o.command and o.action ~= "create" and o.action ~= "import" and #operands > 0,
       ("-e %s takes no parameter settings"):format(o.action) },
-    { o.json and not o.modes.l, "-j is for -l" },
+    { o.json and not (o.modes.l or o.history), "-j is for -l and --history" },
   }
   for _, rule in ipairs(rules) do
     if rule[1] then
@@ -306,11 +318,11 @@ function M.check(o, operands)
   end
 end
 
----Does this action work on one instance, given with -i?
----@param action string
+---Does this letter take an argument?
+---@param letter string
 ---@return boolean
-function M.takes_one(action)
-  return ONE_SELECTED[action] or false
+function M.takes_argument(letter)
+  return WITH_ARGUMENT[letter] or false
 end
 
 return M

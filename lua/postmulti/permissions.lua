@@ -4,6 +4,7 @@
 -- what lies in an instance's configuration, queue and data directory concerns a secondary; everything else is shared
 -- and belongs to the primary.
 
+local accounts = require "postmulti.accounts"
 local errors = require "postmulti.errors"
 local parameters = require "postmulti.parameters"
 
@@ -102,7 +103,12 @@ local function resolve(core, instance, text, lookup, what)
   local parameter = text:match "^%$([%w_]+)$" or text:match "^%${([%w_]+)}$"
   local name = text
   if parameter then
-    name = parameters.get(core, instance.config_directory, parameter, { expand = true }, instance.host.defaults) or ""
+    local value, reason, kind = parameters.get(core, instance.config_directory, parameter, { expand = true },
+      instance.host.defaults)
+    if not value and kind ~= "unknown" then
+      errors.throw("damaged", reason --[[@as string]])
+    end
+    name = value or ""
   end
   local id = name:match "^%d+$" and tonumber(name) or lookup(name)
   if not id then
@@ -110,16 +116,6 @@ local function resolve(core, instance, text, lookup, what)
       what)
   end
   return id
-end
-
-local function user_id(name)
-  local entry = require("posix.pwd").getpwnam(name)
-  return entry and entry.pw_uid
-end
-
-local function group_id(name)
-  local entry = require("posix.grp").getgrnam(name)
-  return entry and entry.gr_gid
 end
 
 ---Is a mode that is there at least as tight as the one wanted?
@@ -155,21 +151,22 @@ function M.plan(core, instance, objects)
   for index, object in ipairs(objects) do
     plan[index] = {
       object = object,
-      uid = id(object.owner, user_id, "user"),
-      gid = object.group and id(object.group, group_id, "group") or nil,
+      uid = id(object.owner, accounts.user_id, "user"),
+      gid = object.group and id(object.group, accounts.group_id, "group") or nil,
     }
   end
   return plan
 end
 
----Carry out a plan, and have it on disk.
+---Carry out a plan.
 ---@param core postmulti.core
 ---@param instance postmulti.Instance
 ---@param plan table[]
 ---@param options { keep_tighter: boolean? }?  keep_tighter: a configuration that is more private stays so
+---@return string[] changed  what must be synced, each once
 function M.apply(core, instance, plan, options)
   local keep_tighter = options and options.keep_tighter
-  local changed, bases = {}, {}
+  local changed = {}
   for _, row in ipairs(plan) do
     local object = row.object
     local base = instance[object.base]
@@ -188,19 +185,15 @@ function M.apply(core, instance, plan, options)
         create = object.create and object.path ~= nil,
         recursive = object.recursive,
       }))
-      if outcome ~= "unchanged" then
-        changed[#changed + 1] = path ~= base and path or nil
-        bases[base] = true
+      if outcome ~= "unchanged" and not changed[path] then
+        changed[#changed + 1], changed[path] = path, true
+      end
+      if outcome == "created" and not changed[base] then
+        changed[#changed + 1], changed[base] = base, true
       end
     end
   end
-  -- All at the end: to sync each before the next is changed makes the disk write fourteen times.
-  for _, path in ipairs(changed) do
-    errors.check(core.sync(path))
-  end
-  for base in pairs(bases) do
-    errors.check(core.sync(base))
-  end
+  return changed
 end
 
 return M

@@ -43,6 +43,9 @@ end
 ---@param options { out: table?, is_terminal: boolean? }?  for tests
 ---@return postmulti.Progress
 function M.new(total, title, options)
+  if type(total) ~= "number" or type(title) ~= "string" then
+    require("postmulti.arguments").misuse "progress: a number is wanted, and a title"
+  end
   options = options or {}
   local is_terminal = options.is_terminal
   if is_terminal == nil then
@@ -79,9 +82,18 @@ function Progress:stop()
   self.total = self.done
 end
 
+---What plain lines call an item of a list.
+---@param item any
+---@return string|nil
+local function name_of(item)
+  local meta = getmetatable(item)
+  local has_name = type(item) == "string" or type(item) == "number" or type(meta) == "table" and meta.__tostring
+  return has_name and tostring(item) or nil
+end
+
 ---Go through a list, and tell how far that has got.
 ---@generic T
----@param list T[]
+---@param list T[]|fun(): T|nil  an iterator, as that of host:instances, is run to its end first
 ---@param title string
 ---@param options table?
 ---@return fun(): integer|nil, T|nil
@@ -89,11 +101,20 @@ end
 ---@return nil
 ---@return table closing  so that a loop that is left early leaves the line, too
 function M.each(list, title, options)
+  if type(list) == "function" then
+    local items = {}
+    for item in list do
+      items[#items + 1] = item
+    end
+    list = items
+  elseif type(list) ~= "table" then
+    require("postmulti.arguments").misuse(("each: a list is wanted, or an iterator, not a %s"):format(type(list)))
+  end
   local progress, index = M.new(#list, title, options), 0
   local closing = setmetatable({}, { __close = function() progress:stop() end })
   return function()
     if index > 0 and index <= #list then
-      progress:step(type(list[index]) == "string" and list[index] or nil)
+      progress:step(name_of(list[index]))
     end
     index = index + 1
     if list[index] ~= nil then

@@ -3,6 +3,7 @@
 local environment = require "postmulti.environment"
 local errors = require "postmulti.errors"
 local instance = require "postmulti.instance"
+local names = require "postmulti.names"
 local permissions = require "postmulti.permissions"
 local remains = require "postmulti.remains"
 
@@ -24,6 +25,15 @@ function M.settings(core, text, path)
     raw[setting.name] = setting.value
   end
   return raw
+end
+
+---The list of secondaries in a text of the primary's main.cf.
+---@param core postmulti.core
+---@param text string
+---@param path string
+---@return string
+function M.directories(core, text, path)
+  return M.settings(core, text, path).multi_instance_directories or ""
 end
 
 ---Take away the PATH.tmp that a killed process has left. One that is in use stays.
@@ -67,11 +77,65 @@ local function restore(host, record)
     return
   end
   local guard <close> = edit
-  if guard.text == record.new then
+  if core.checksum(guard.text) == record.sum then
     errors.check(guard:commit(record.old))
   elseif guard.text ~= record.old then
     host.report("warning", record.path .. ": another program changed it meanwhile; left as it is")
   end
+end
+
+---Undo the making of a file, unless somebody else has changed it since.
+local function remove_file(host, record)
+  local core = host.core
+  errors.if_exists(M.sweep(host, record.path))
+  local text = errors.if_exists(core.read_file(record.path))
+  if text and core.checksum(text) == record.sum then
+    errors.check(core.unlink(record.path))
+    host.current:later_beside(record.path)
+  elseif text then
+    host.report("warning", record.path .. ": another program changed it meanwhile; left as it is")
+  end
+end
+
+---Undo the making of a directory. One that was not made yet, or that somebody has put something into, stays as it is.
+local function remove_directory(host, record)
+  local gone, reason, errno = host.core.rmdir(record.path)
+  if gone then
+    host.current:later_beside(record.path)
+  -- On a read-only file system that is the answer for a directory that is not there, too.
+  elseif not STAYS[errno] and errors.if_exists(host.core.stat(record.path, false)) then
+    errors.check(gone, reason, errno)
+  end
+end
+
+---Undo the copies of system files.
+local function remove_chroot(host, record)
+  if errors.if_exists(host.core.stat(record.queue)) then
+    remains.remove_chroot(host.core, record.queue)
+  end
+end
+
+---Make a file or directory again that was removed.
+local function put_back(host, record)
+  local core, path = host.core, record.path
+  local mode, uid, gid = tonumber(record.mode, 8), math.tointeger(record.uid), math.tointeger(record.gid)
+  local is_there = errors.if_exists(core.stat(path, false)) ~= nil
+  if record.kind == "directory" then
+    errors.check(is_there or core.make_path(path, { mode = mode, uid = uid, gid = gid }))
+    return
+  elseif record.kind ~= "file" then
+    return
+  elseif not is_there then
+    errors.if_exists(M.sweep(host, path))
+    errors.check(core.create_file(path, record.old, { mode = mode }))
+  elseif core.read_file(path) ~= record.old then
+    host.report("warning", path .. ": another program made it meanwhile; left as it is")
+    return
+  end
+  -- Where the file is there already, an earlier try may have come no further.
+  local directory, name = names.split_path(path)
+  errors.check(core.set_permissions(directory, name, { type = "file", uid = uid, gid = gid, mode = mode }))
+  host.current:later(path)
 end
 
 local undo = {
@@ -82,33 +146,34 @@ local undo = {
     errors.if_exists(M.sweep(host, record.path))
   end,
 
-  file = function(host, record)
-    errors.if_exists(M.sweep(host, record.path))
-    local text = errors.if_exists(host.core.read_file(record.path))
-    if text == record.new then
-      errors.check(host.core.unlink(record.path))
-    elseif text then
-      host.report("warning", record.path .. ": another program changed it meanwhile; left as it is")
-    end
-  end,
-
+  file = remove_file,
+  directory = remove_directory,
   -- A child that worked within this transaction may have come as far as that.
-  chroot = function(host, record)
-    if errors.if_exists(host.core.stat(record.queue)) then
-      remains.remove_chroot(host.core, record.queue)
-    end
-  end,
+  chroot = remove_chroot,
+  removed = put_back,
 
-  -- One that was not made yet, or that somebody has put something into, stays as it is.
-  directory = function(host, record)
-    local gone, reason, errno = host.core.rmdir(record.path)
-    if not gone and not STAYS[errno] then
-      errors.check(gone, reason, errno)
-    end
+  permissions = function(host, record)
+    local done, reason, errno = host.core.set_permissions(record.path, record.name, {
+      type = record.kind, uid = math.tointeger(record.uid), gid = math.tointeger(record.gid),
+      mode = tonumber(record.mode, 8),
+    })
+    errors.if_exists(done, reason, errno)
   end,
 }
 
+-- What --undo takes away once the primary is written.
+local take = { file = remove_file, directory = remove_directory, chroot = remove_chroot }
+
 local finish = {
+  take = function(host, record)
+    local done, problem = pcall(take[record.kind], host, record)
+    if not done and not errors.is(problem) then
+      error(problem, 0)
+    elseif not done then
+      host.report("warning", ("%s; please remove %s by hand"):format(tostring(problem), record.path))
+    end
+  end,
+
   remove = function(host, record)
     remains.remove(host, { config_directory = record.path, queue_directory = record.queue,
       data_directory = record.data })
@@ -161,6 +226,25 @@ function M.finish(host, record)
   end
 end
 
+---Do these records say more than who began?
+---@param records postmulti.Record[]
+---@return boolean
+function M.says_something(records)
+  for _, one in ipairs(records) do
+    if one.op ~= "begin" and one.op ~= "action" then
+      return true
+    end
+  end
+  return false
+end
+
+---Is this something that is put off until the primary is written?
+---@param record postmulti.Record
+---@return boolean
+function M.is_put_off(record)
+  return finish[record.op] ~= nil
+end
+
 ---The record of the primary's change.
 ---@param records postmulti.Record[]
 ---@return postmulti.Record|nil
@@ -172,25 +256,43 @@ function M.primary(records)
   end
 end
 
+---Is a single change that a record announces in its place?
+---@param host postmulti.Host
+---@param record postmulti.Record
+---@return boolean
+function M.is_done(host, record)
+  if record.op == "removed" then
+    return not errors.if_exists(host.core.stat(record.path, false))
+  end
+  local text = record.sum and errors.if_exists(host.core.read_file(record.path))
+  return text ~= nil and host.core.checksum(text) == record.sum
+end
+
 ---How far did an interrupted transaction get?
 ---@param host postmulti.Host
 ---@param records postmulti.Record[]
----@return "begun"|"decided"|"unknown" state  decided: the primary was written; unknown: it was changed since
+---@return "begun"|"decided"|"single"|"unknown" state  decided: the primary was written; unknown: it was changed since
 function M.state(host, records)
-  local last, primary = records[#records], M.primary(records)
-  if last and last.op == "done" then
+  local first, last, primary = records[1], records[#records], M.primary(records)
+  if first.op == "begin" and first.kind == "single" then
+    return "single"
+  elseif last.op == "done" then
     return "decided"
   elseif not primary then
     return "begun"
   end
   local core = host.core
   local function directories(text)
-    return M.settings(core, text, primary.path).multi_instance_directories or ""
+    return M.directories(core, text, primary.path)
   end
   local now = errors.check(core.read_file(primary.path))
   if now == primary.old then
     return "begun"
-  elseif now == primary.new or directories(now) == directories(primary.new) then
+  elseif core.checksum(now) == primary.sum then
+    return "decided"
+  elseif primary.directories == directories(primary.old) then
+    return "unknown"
+  elseif directories(now) == primary.directories then
     return "decided"
   end
   return directories(now) == directories(primary.old) and "begun" or "unknown"

@@ -4,6 +4,9 @@
 -- writes into the data directory, and the copies of system files that Debian makes in a queue directory for chroot.
 -- Unknown, and kept: everything else, above all any file in a directory that holds mail.
 
+local errors = require "postmulti.errors"
+local journal = require "postmulti.journal"
+
 local M = {}
 
 local ENOENT = 2
@@ -89,6 +92,37 @@ function M.remove_chroot(core, queue_directory)
   end
 end
 
+-- What goes from a configuration directory: the last one is what `postfix check` of 3.11 notes about alias tables.
+local CONFIG = { "main.cf", "master.cf", "check-alias-maps-migration-done" }
+
+---What --undo needs to bring an instance back that is about to be removed: its configuration, its directories. Not
+---what Postfix makes again when it is started.
+---@param core postmulti.core
+---@param instance postmulti.Instance
+---@return postmulti.Record[]
+function M.records(core, instance)
+  local records = {}
+  for _, name in ipairs(CONFIG) do
+    local path = instance.config_directory .. "/" .. name
+    local stat = errors.if_exists(core.stat(path, false))
+    if stat then
+      records[#records + 1] = journal.removed(path, stat,
+        stat.type == "file" and errors.check(core.read_file(path)) or nil)
+    end
+  end
+  local directories = { instance.config_directory, instance.data_directory, instance.queue_directory }
+  for _, row in ipairs(QUEUE) do
+    table.insert(directories, 1, instance.queue_directory .. "/" .. row[1])
+  end
+  for _, path in ipairs(directories) do
+    local stat = errors.if_exists(core.stat(path))
+    if stat and stat.type == "directory" then
+      records[#records + 1] = journal.removed(path, stat)
+    end
+  end
+  return records
+end
+
 ---Remove an instance's files. Nothing here fails the action: what stays is reported, as postmulti(1) does.
 ---@param host postmulti.Host
 ---@param instance postmulti.Instance
@@ -96,11 +130,13 @@ function M.remove(host, instance)
   local core = host.core
   local kept = {}
 
-  local function gone(path, ok, reason, errno)
+  local function gone(path, ok, reason, errno, mail)
+    host.current:later(path)
+    host.current:later_beside(path)
     if not ok and core.stat(path, false) then
       kept[#kept + 1] = path
-      host.report("warning", ("%s: please verify its contents and remove it by hand (%s)"):format(path,
-        errno and reason or "it is in use"))
+      host.report("warning", ("%s: %splease verify its contents and remove it by hand (%s)"):format(path,
+        mail and mail .. "; " or "", errno and reason or "it is in use"))
     end
   end
 
@@ -119,11 +155,11 @@ function M.remove(host, instance)
     end
   end
   gone(data, core.rmdir(data))
-  gone(queue, core.rmdir(queue))
-  core.unlink(config .. "/main.cf")
-  core.unlink(config .. "/master.cf")
-  -- what `postfix check` of 3.11 notes about alias tables
-  core.unlink(config .. "/check-alias-maps-migration-done")
+  local ok, reason, errno = core.rmdir(queue)
+  gone(queue, ok, reason, errno, not ok and M.mail(core, queue)) -- which came after it was looked for
+  for _, name in ipairs(CONFIG) do
+    core.unlink(config .. "/" .. name)
+  end
   gone(config, core.rmdir(config))
   return kept
 end

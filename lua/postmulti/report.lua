@@ -34,6 +34,50 @@ local function quote(value)
   return '"' .. value .. '"'
 end
 
+---@param value any
+---@param seen table<table, true>  the tables that VALUE is in
+---@return string
+local function encode(value, seen)
+  local kind = type(value)
+  if kind == "string" then
+    return quote(value)
+  elseif kind == "boolean" or math.type(value) == "integer" then
+    return tostring(value)
+  elseif kind == "number" and value == value and value ~= math.huge and value ~= -math.huge then
+    return ("%.14g"):format(value)
+  elseif kind ~= "table" or seen[value] then
+    require("postmulti.arguments").misuse(("json: %s cannot be written"):format(kind == "table"
+      and "a table within itself" or kind == "number" and "a number without bounds" or "a " .. kind))
+  end
+  seen[value] = true
+  local parts = {}
+  if next(value) == nil or #value > 0 then
+    for index, one in ipairs(value) do
+      parts[index] = encode(one, seen)
+    end
+    seen[value] = nil
+    return "[" .. table.concat(parts, ",") .. "]"
+  end
+  local keys = {}
+  for key in pairs(value) do
+    keys[#keys + 1] = type(key) == "string" and key
+      or require("postmulti.arguments").misuse "json: a table has strings as keys, or is a list"
+  end
+  table.sort(keys)
+  for index, key in ipairs(keys) do
+    parts[index] = quote(key) .. ":" .. encode(value[key], seen)
+  end
+  seen[value] = nil
+  return "{" .. table.concat(parts, ",") .. "}"
+end
+
+---A value as JSON, in one line; keys in order. A table that has a first item is a list, as is an empty one.
+---@param value string|number|boolean|table
+---@return string
+function M.encode(value)
+  return encode(value, {})
+end
+
 ---The same as a JSON object.
 ---@param instance postmulti.Instance
 ---@return string

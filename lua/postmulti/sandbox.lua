@@ -9,7 +9,7 @@ local M = {}
 local LIBRARIES = { "string", "table", "math", "utf8", "os", "io", "coroutine" }
 local FUNCTIONS = {
   "assert", "error", "getmetatable", "ipairs", "next", "pairs", "pcall", "print", "rawequal", "rawget", "rawlen",
-  "rawset", "select", "setmetatable", "tonumber", "tostring", "type", "warn", "xpcall", "_VERSION", "collectgarbage",
+  "rawset", "select", "setmetatable", "tonumber", "tostring", "type", "warn", "xpcall", "_VERSION",
 }
 
 local function copy(source)
@@ -71,8 +71,33 @@ local function guard_threads(environment)
   end
 end
 
----require: modules that are loaded already are shared; others are looked for by this environment's own package.path,
----and what they define stays in it.
+---What is one for the whole program: it stays what it is, or is put back.
+local function guard_state(environment)
+  local harmless = { collect = true, count = true, step = true, isrunning = true }
+  function environment.collectgarbage(option, ...)
+    return harmless[option or "collect"] and collectgarbage(option, ...) or 0
+  end
+  function environment.math.randomseed(...)
+    guard.seeded()
+    return math.randomseed(...)
+  end
+end
+
+---Is a module one that the program itself needs?
+local function is_ours(name)
+  return name:find "^postmulti%f[%z.]" ~= nil or name:find "^posix%f[%z.]" ~= nil
+end
+
+---A module as code of the site gets it: what it changes in the table of one of ours is not changed for the program.
+local function own_copy(name, module)
+  if type(module) ~= "table" or not is_ours(name) then
+    return module
+  end
+  return setmetatable(copy(module), getmetatable(module))
+end
+
+---require: modules that are loaded already are shared, ours as copies; others are looked for by this environment's own
+---package.path, and what they define stays in it.
 local function own_require(environment)
   local package = package
   environment.package = { path = package.path, cpath = package.cpath, config = package.config, loaded = {},
@@ -80,21 +105,21 @@ local function own_require(environment)
   function environment.require(name)
     local loaded = environment.package.loaded
     if loaded[name] == nil then
-      if environment[name] ~= nil and type(environment[name]) == "table" and _G[name] ~= nil then
-        loaded[name] = environment[name]
+      local own = rawget(environment, name)
+      if type(own) == "table" and _G[name] ~= nil then
+        loaded[name] = own
       elseif package.loaded[name] ~= nil then
-        loaded[name] = package.loaded[name]
+        loaded[name] = own_copy(name, package.loaded[name])
       else
         local path = package.searchpath(name, environment.package.path)
-        local chunk = path and not name:find "^postmulti%f[%z.]" and not name:find "^posix%f[%z.]"
-          and assert(loadfile(path, "t", environment))
+        local chunk = path and not is_ours(name) and assert(loadfile(path, "t", environment))
         local value
         if chunk then
           value = chunk(name, path)
         else
           value = require(name)
         end
-        loaded[name] = value == nil and true or value
+        loaded[name] = value == nil and true or chunk and value or own_copy(name, value)
       end
     end
     return loaded[name]
@@ -129,6 +154,7 @@ function M.new(shell)
   end
   guard_children(environment, shell)
   guard_threads(environment)
+  guard_state(environment)
   own_require(environment)
   return environment
 end

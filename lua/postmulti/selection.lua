@@ -10,6 +10,7 @@ local PREFIX = "postfix-" -- that of postmulti.names
 ---@field all boolean?
 ---@field group string?
 ---@field name string?    full name, name without "postfix-", configuration directory, or "-" for the primary
+---@field origin string?  what says so, where it is not the caller
 
 ---Does NAME, as given with -i, mean this instance?
 ---@param instance postmulti.Instance
@@ -99,7 +100,9 @@ function M.insertion_point(instances, selector)
       return index
     end
   end
-  errors.raise("not found", "no secondary instance matches %s '%s'", selector.group and "-g" or "-i",
+  errors.raise("not found", "no secondary instance matches %s%s '%s'",
+    selector.origin and "the place that " .. selector.origin .. " wants: " or "",
+    selector.origin and (selector.group and "group" or "name") or selector.group and "-g" or "-i",
     selector.group or selector.name)
 end
 

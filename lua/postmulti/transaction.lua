@@ -3,25 +3,32 @@
 -- The order of a transaction decides what a crash can leave behind:
 --   1. the host's lock; what an interrupted transaction left is undone or finished; the instances are read again;
 --   2. the actions: checks first; then each says what it is about to do (the journal), and does it;
---   3. the primary's main.cf, written once: from here on the new table counts;
---   4. what may only happen after that: removal of what is no longer registered;
---   5. the journal is removed.
+--   3. everything that was made is synced, all at once;
+--   4. the primary's main.cf, written once: from here on the new table counts;
+--   5. what may only happen after that: removal of what is no longer registered;
+--   6. the journal becomes part of the history.
+-- Where the primary is not changed, step 6 is what decides.
 
 local errors = require "postmulti.errors"
 local guard = require "postmulti.guard"
+local history = require "postmulti.history"
 local journal = require "postmulti.journal"
 local names = require "postmulti.names"
 local nesting = require "postmulti.nesting"
 local record = require "postmulti.record"
+local watch = require "postmulti.watch"
 
 ---@class postmulti.Transaction
 ---@field host postmulti.Host
 ---@field private is_nested boolean?  within the lock of a process that waits for us
 ---@field private records postmulti.Record[]  what was done or is about to be, oldest first
+---@field private made string[]               files that were made; and by path, the checksum of what they hold
+---@field private unsynced string[]           what must be on disk before the transaction is decided; a set, too
 ---@field private primary_edits table<string, string>
+---@field private primary_text (fun(text: string): string)|nil  instead of edits: the whole new text
 ---@field private alternates { [1]: string, [2]: boolean }[]|nil
 ---@field private journal postmulti.Journal|nil
----@field private is_single boolean?  one file is changed, so that no journal is needed
+---@field private is_single boolean?  one file is changed: after a crash that is whole or absent by itself
 local Transaction = {}
 Transaction.__index = Transaction
 
@@ -52,7 +59,7 @@ end
 ---@param problem any
 ---@return any
 local function with_traceback(problem)
-  if type(problem) == "string" then
+  if type(problem) == "string" and not problem:find("\nstack traceback:\n", 1, true) then
     return debug.traceback(problem, 2)
   end
   return problem
@@ -66,8 +73,8 @@ end
 function M.run(host, func, is_single)
   local lock, is_nested = take_lock(host)
   local self = setmetatable({
-    host = host, records = {}, primary_edits = {}, journal = journal.of(host), is_single = is_single and not is_nested,
-    is_nested = is_nested, afterwards = {},
+    host = host, records = {}, made = {}, unsynced = {}, primary_edits = {}, journal = journal.of(host),
+    is_single = is_single and not is_nested, is_nested = is_nested, afterwards = {},
   }, Transaction)
   host.current = self
   local ok, result = xpcall(function()
@@ -84,6 +91,7 @@ function M.run(host, func, is_single)
     local value = func(self)
     host:end_background()
     guard.uninterrupted(host.core, function()
+      self:settle()
       self:write_primary(is_nested and "edit" or "primary")
       self:decide()
     end)
@@ -99,7 +107,6 @@ function M.run(host, func, is_single)
     lock:release()
   end)
   if not ok then
-    host.table = nil
     error(result, 0)
   end
   self:tell(result)
@@ -188,43 +195,71 @@ end
 ---Before a child is started: what was done so far is in the files, where the child looks for it. Should this
 ---transaction fail later, it is undone like everything else.
 function Transaction:publish()
-  self.has_children = true
+  local host = self.host
   if next(self.primary_edits) or self.alternates then
     self:write_primary "edit"
     self.primary_edits, self.alternates = {}, nil
+    self.published = (self.published or 0) + 1
+    host:reread_primary()
+  end
+  self:watch()
+end
+
+---Watch what a child may change without telling: what instances are, and the files that we have made.
+---@private
+function Transaction:watch()
+  local paths = {}
+  for _, one in ipairs(self.host:load()) do
+    paths[#paths + 1] = one.config_directory .. "/main.cf"
+  end
+  table.move(self.made, 1, #self.made, #paths + 1, paths)
+  self.watched = watch.new(self.host.core, paths)
+end
+
+---After a child: what it did within our lock is ours to undo, and what it wrote into files that we have made.
+function Transaction:absorb()
+  if self:collect() then
     self.published = (self.published or 0) + 1
     self.host:refresh()
   end
 end
 
----After a child: what it did within our lock is ours to undo, and what it wrote into files that we have made.
-function Transaction:absorb()
-  self:collect()
-  self.published = (self.published or 0) + 1
-  self.host:refresh()
-end
-
 ---The records of what children did.
+---@return boolean changed
 ---@private
 function Transaction:collect()
+  local core, records, changed = self.host.core, {}, {}
   if self.journal then
-    for _, one in ipairs(self.journal:read_on()) do
-      self.records[#self.records + 1] = one
+    records = self.journal:read_on()
+    table.move(records, 1, #records, #self.records + 1, self.records)
+    self:remember(records)
+  end
+  if self.watched then
+    changed = self.watched:changed()
+    self.watched = nil
+  end
+  for _, path in ipairs(changed) do
+    local known = self.made[path]
+    local text = known and errors.if_exists(core.read_file(path))
+    local sum = text and core.checksum(text)
+    if sum and sum ~= known then
+      self:declare { { op = "file", path = path, sum = sum } }
     end
   end
-  local texts, order = {}, {}
-  for _, one in ipairs(self.records) do
-    if one.op == "file" and not texts[one.path] then
-      order[#order + 1] = one.path
+  return #records > 0 or #changed > 0
+end
+
+---Remember the files that were made, by these records, and what they hold.
+---@param records postmulti.Record[]
+---@private
+function Transaction:remember(records)
+  local made = self.made
+  for _, one in ipairs(records) do
+    if one.op == "file" and not made[one.path] then
+      made[#made + 1] = one.path
     end
-    if one.op == "file" or one.op == "edit" then
-      texts[one.path] = one.new
-    end
-  end
-  for _, path in ipairs(order) do
-    local now = self.host.core.read_file(path)
-    if now and now ~= texts[path] then
-      self:declare { { op = "edit", path = path, old = texts[path], new = now } }
+    if one.op == "file" or made[one.path] and one.op == "edit" then
+      made[one.path] = one.sum
     end
   end
 end
@@ -234,19 +269,105 @@ end
 function Transaction:join()
   if self.journal then
     self.joined = self.journal:join()
+    self.has_begun = true
+  end
+end
+
+---What goes before the first record: who does this, when, by what command.
+---@private
+function Transaction:begin()
+  if not self.has_begun then
+    self.has_begun = true
+    local words = type(arg) == "table" and table.concat(arg, " ", arg[0] and 0 or 1) or ""
+    self.journal:note {
+      op = "begin", path = self.host.config_directory, kind = self.is_single and "single" or nil,
+      time = tostring(os.time()), user = history.user(self.host.core), text = words:sub(1, 1000),
+    }
+  end
+end
+
+---Put records into the journal. Of a change that is whole or absent by itself the records serve --undo only: it is made
+---without them, too.
+---@param records postmulti.Record[]
+---@param always boolean?  on disk even so
+---@private
+function Transaction:write_down(records, always)
+  if not self.is_single then
+    self:begin()
+    return self.journal:add(records)
+  end
+  local written, problem = pcall(function()
+    self:begin()
+    self.journal:add(records, not always)
+  end)
+  if errors.is(problem) and problem.kind == "interrupted" then
+    error(problem, 0)
+  elseif not written then
+    self.journal = nil
+    self.host.report("warning", ("%s (the change is made all the same; --undo will not know it)"):format(
+      tostring(problem)))
   end
 end
 
 ---Say what is about to be done: it can be undone, by this transaction or, after a crash, by the next.
 ---@param records postmulti.Record[]
-function Transaction:declare(records)
+---@param always boolean?  on disk even where one file is changed only
+function Transaction:declare(records, always)
   if #records == 0 then
     return
   end
-  if self.journal and not self.is_single then
-    self.journal:add(records)
+  if self.journal then
+    self:write_down(records, always)
   end
   table.move(records, 1, #records, #self.records + 1, self.records)
+  self:remember(records)
+end
+
+---An action begins: history tells of it, if it changes something.
+---@param text string  "create postfix-out"
+---@return postmulti.Record|nil
+function Transaction:note(text)
+  local note = self.journal and { op = "action", path = self.host.config_directory, text = text }
+  if note then
+    self:begin()
+    self.journal:note(note)
+  end
+  return note
+end
+
+---It had nothing to do.
+---@param note postmulti.Record|nil
+function Transaction:withdraw(note)
+  for index, one in ipairs(self.journal and self.journal.pending or {}) do
+    if one == note then
+      table.remove(self.journal.pending, index)
+    end
+  end
+end
+
+---Have something on disk before the transaction is decided.
+---@param path string  a file that is synced already: its directory; a directory: itself, and the one that holds it
+function Transaction:later(path)
+  if not self.unsynced[path] then
+    self.unsynced[path] = true
+    self.unsynced[#self.unsynced + 1] = path
+  end
+end
+
+---Something was made in, or removed from, the directory of PATH.
+---@param path string
+function Transaction:later_beside(path)
+  self:later((names.split_path(path)))
+end
+
+---Have all of that on disk: at once, so that the disk writes its journal once.
+---@private
+function Transaction:settle()
+  local paths = self.unsynced
+  if #paths > 0 then
+    self.unsynced = {}
+    errors.check(self.host.core.sync(paths))
+  end
 end
 
 ---Change a parameter of the primary when the transaction ends.
@@ -313,7 +434,10 @@ function Transaction:edit_file(path, change, op)
   if new == old then
     return false
   end
-  self:declare { { op = op or "edit", path = path, old = old, new = new } }
+  self:declare { {
+    op = op or "edit", path = path, old = old, sum = self.host.core.checksum(new),
+    directories = op == "primary" and record.directories(self.host.core, new, path) or nil,
+  } }
   local outcome, reason, errno, installed = edit:commit(new)
   if installed then
     self.unsafe = reason
@@ -323,6 +447,21 @@ function Transaction:edit_file(path, change, op)
   return true
 end
 
+---Does every command look for PATH.tmp?
+---@param path string
+---@return boolean
+---@private
+function Transaction:is_swept(path)
+  local host = self.host
+  for index = 0, #host.directories do
+    local directory = host.directories[index] or host.config_directory
+    if path == directory .. "/main.cf" or path == directory .. "/master.cf" then
+      return true
+    end
+  end
+  return false
+end
+
 ---Put a file in place of what is there, or make it; undone with the transaction.
 ---@param path string
 ---@param text string
@@ -330,11 +469,19 @@ end
 ---@return boolean changed
 function Transaction:put_file(path, text, mode)
   local core = self.host.core
-  if errors.if_exists(core.stat(path)) then
+  local old = errors.if_exists(core.read_file(path))
+  if old == text then
+    return false
+  end
+  if not self:is_swept(path) then
+    self:declare({ { op = "lock", path = path } }, true)
+  end
+  if old then
     return self:edit_file(path, function() return text, {} end)
   end
-  self:declare { { op = "lock", path = path }, { op = "file", path = path, new = text } }
-  errors.check(core.create_file(path, text, { mode = mode }))
+  self:declare { { op = "file", path = path, sum = core.checksum(text) } }
+  errors.check(core.create_file(path, text, { mode = mode, sync_later = true }))
+  self:later_beside(path)
   return true
 end
 
@@ -351,10 +498,9 @@ function Transaction:remove_file(path)
   if not text then
     errors.raise("refused", "%s is not a regular file", path)
   end
+  self:declare { journal.removed(path, stat, text) }
   errors.check(core.unlink(path))
-  self:on_undo(function()
-    errors.check(core.create_file(path, text, { mode = stat.mode }))
-  end)
+  self:later_beside(path)
   return true
 end
 
@@ -362,12 +508,15 @@ end
 ---@param op "primary"|"edit"  edit: that is not the decision yet
 ---@private
 function Transaction:write_primary(op)
-  if not next(self.primary_edits) and not self.alternates then
-    return
-  end
   local host = self.host
   local core = host.core
   local path = host.config_directory .. "/main.cf"
+  if self.primary_text then
+    self:edit_file(path, self.primary_text, op)
+  end
+  if not next(self.primary_edits) and not self.alternates then
+    return
+  end
   self:edit_file(path, function(text)
     local raw = record.settings(core, text, path)
     local written = raw.multi_instance_directories or ""
@@ -385,28 +534,42 @@ function Transaction:write_primary(op)
   end, op)
 end
 
----From here on the transaction is not undone any more. Where the primary was written, that says so already.
+---From here on the transaction is not undone any more. Where the primary was written, that says so already; what is put
+---off needs the journal once more; everything else is done when the journal is a part of the history.
 ---@private
 function Transaction:decide()
-  if self.journal and not self.is_nested and self.journal.count > 0 and not record.primary(self.records) then
-    self.journal:add { { op = "done", path = self.host.config_directory } }
+  local own = self.journal
+  if not own or self.is_nested or self.is_single or own.count == 0 or record.primary(self.records) then
+    return
   end
+  for _, one in ipairs(self.records) do
+    if record.is_put_off(one) then
+      return own:add { { op = "done", path = self.host.config_directory } }
+    end
+  end
+  own:archive(history.limit(self.host))
+  local synced, reason = self.host.core.sync(own.directory)
+  self.unsafe = self.unsafe or not synced and reason or nil
 end
 
----It is decided: do what was put off, and forget the journal.
+---It is decided: do what was put off, and keep the journal.
 ---@param value any
 ---@return any value
 ---@private
 function Transaction:finish(value)
-  local host = self.host
+  local host, own = self.host, self.journal
   local problem
   for _, one in ipairs(self.records) do
     local done, result = xpcall(record.finish, with_traceback, host, one)
     problem = problem or not done and result
   end
-  local done, result = xpcall(self.forget, with_traceback, self)
-  if not done then
-    host.report("warning", ("%s (the change is made; the next command clears that away)"):format(tostring(result)))
+  local settled, reason = pcall(self.settle, self)
+  self.unsafe = self.unsafe or not settled and tostring(reason) or nil
+  if own and not self.is_nested and own.is_made then
+    local done, result = xpcall(own.archive, with_traceback, own, history.limit(host))
+    if not done then
+      host.report("warning", ("%s (the change is made; the next command clears that away)"):format(tostring(result)))
+    end
   end
   if problem then
     error(problem, 0)
@@ -439,7 +602,7 @@ end
 ---Undo everything. Where something cannot be undone the journal stays, for the next command to try again.
 ---@private
 function Transaction:undo()
-  for _, func in ipairs { self.host.end_background, self.has_children and function() self:collect() end } do
+  for _, func in ipairs { self.host.end_background, function() self:collect() end } do
     local ended, trouble = pcall(func, self.host)
     if not ended then
       self.host.report("warning", tostring(trouble))
@@ -448,23 +611,24 @@ function Transaction:undo()
   if not self:undo_records(0) then
     return
   end
-  local done, problem = xpcall(self.forget, with_traceback, self)
+  local done, problem = xpcall(function()
+    self:settle()
+    self:forget()
+  end, with_traceback)
   if not done then
     self.host.report("warning", tostring(problem))
   end
 end
 
+---Everything is undone: so the journal says nothing any more. One of a process that we work for goes on without us.
 ---@private
 function Transaction:forget()
   if not self.journal then
     return
-  elseif not self.is_nested then
-    if self.journal.count > 0 or self.journal.is_made then
-      self.journal:clear()
-    end
-  elseif #self.records == 0 then
-    -- Undone. What was done stays in the journal: should the process that we work for fail, it is undone then.
+  elseif self.is_nested then
     self.journal:rewind(self.joined)
+  elseif self.journal.is_made then
+    self.journal:discard()
   end
 end
 
@@ -479,13 +643,14 @@ function Transaction:sweep()
   end
 end
 
--- What recovery does with the records of an interrupted transaction, by how far that had got.
+-- What recovery does with the records of an interrupted transaction, by how far that had got; whether they are kept.
 local recovery = {
   begun = function(host, records)
     host.report("warning", "a command was interrupted; what it had begun is undone")
     for index = #records, 1, -1 do
       record.undo(host, records[index])
     end
+    return false
   end,
 
   decided = function(host, records)
@@ -496,31 +661,54 @@ local recovery = {
         host.report("warning", tostring(problem))
       end
     end
+    return true
+  end,
+
+  -- One file, whole or absent by itself.
+  single = function(host, records)
+    local is_done = false
+    for _, one in ipairs(records) do
+      if one.op == "lock" then
+        record.undo(host, one)
+      end
+      is_done = is_done or record.is_done(host, one)
+    end
+    return is_done
   end,
 
   unknown = function(host, records)
     host.report("warning", "a command was interrupted, and multi_instance_directories was changed since; please look at"
       .. " what it was about to change, which is left as it is: " .. record.paths(records))
+    return false
   end,
 }
 
 ---Undo or finish what a transaction that was killed has left, and say so.
 ---@private
 function Transaction:recover()
-  local records = self.journal and self.journal:read()
-  if records then
-    -- One that died before it could say what it was about to do had done nothing.
-    if #records > 0 then
-      local done, problem = xpcall(function()
-        recovery[record.state(self.host, records)](self.host, records)
-      end, with_traceback)
-      if not done then
-        errors.raise("system", "a command was interrupted, and what it had begun cannot be undone: %s (repair that; or"
-          .. " remove %s to leave everything as it is)", tostring(problem), self.journal.directory)
-      end
-    end
-    self.journal:clear()
+  local host, own = self.host, self.journal
+  local records = own and own:read()
+  if not own or not records then
+    return
   end
+  local is_kept = false
+  -- One that died before it could say what it was about to do had done nothing.
+  if record.says_something(records) then
+    local done, problem = xpcall(function()
+      is_kept = recovery[record.state(host, records)](host, records)
+      self:settle()
+    end, with_traceback)
+    if not done then
+      errors.raise("system", "a command was interrupted, and what it had begun cannot be undone: %s (repair that; or"
+        .. " remove %s to leave everything as it is)", tostring(problem), own.path)
+    end
+  end
+  if is_kept then
+    own:archive(history.limit(host))
+  else
+    own:discard()
+  end
+  self.unsynced = {}
 end
 
 return M

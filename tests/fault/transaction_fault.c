@@ -3,14 +3,10 @@
  *
  *      transaction_fault [DIRECTORY [ROUNDS]]          default: /dev/shm, 6
  *
- * Round after round; from the second on every first fault is followed by another
- * one in the run that recovers.
- *
- * Build, in the top directory:
- *
- *      make core && cc -std=c11 -Wall -Wextra -Isrc -o build/transaction_fault tests/fault/transaction_fault.c \
- *              build/transaction.o build/edit_lock.o build/attributes.o build/lock.o build/read_file.o \
- *              build/buffer.o build/fault.o build/sys.o
+ * Round after round, each in another world: sizes of the texts, mode, number and
+ * size of extended attributes, an ACL, length of the chain of links. From the
+ * second round on every first fault is followed by another one in the run that
+ * recovers.
  *
  * Runs each scenario with a fault in its 1st, 2nd, 3rd ... system call until a
  * run needs no more calls than that: an error of several kinds, half a read or
@@ -35,8 +31,6 @@
 #include "sys.h"
 #include "transaction.h"
 
-#define OLD_MODE 0640
-
 enum mode { FAIL_ERRNO, FAIL_SHORT, CRASH_BEFORE, CRASH_AFTER };
 
 static struct {
@@ -50,7 +44,23 @@ static struct {
 static jmp_buf crashed;
 static long faults, pairs, bad;
 static int with_pairs;
-static char old_text[9000], new_text[12000];
+static char old_text[70000], new_text[70000];
+
+/* What the present round is about. */
+static struct {
+	size_t old_size, new_size; /* of the texts, less what does not fill a line */
+	mode_t mode;               /* of the old file, and of new ones */
+	int labels;                /* extended attributes besides the two that every old file has */
+	size_t label_size;         /* of their values */
+	int has_acl;
+	int links;                 /* on the way, where there are any */
+} world;
+
+/* An ACL as the kernel keeps it: version, then tag, permissions, id of each entry; of a file with mode 0640. */
+static const unsigned char acl[] = {
+	2, 0, 0, 0, 1, 0, 6, 0, 255, 255, 255, 255, 2, 0, 4, 0, 7, 0, 0, 0, 4, 0, 4, 0, 255, 255, 255, 255,
+	16, 0, 4, 0, 255, 255, 255, 255, 32, 0, 0, 0, 255, 255, 255, 255,
+};
 
 /* Whether the present call is the one to fail; leaves by longjmp when the process is to end before it. */
 static int is_hit(const char *name)
@@ -222,7 +232,7 @@ static int open_descriptors(int first, int close_them)
 
 static void remove_all(void)
 {
-	static const char *const name[] = { "f", "f.tmp", "d/l", "d/l.tmp" };
+	static const char *const name[] = { "f", "f.tmp", "d/l", "d/l.tmp", "m", "m.tmp", "d/m", "d/m.tmp" };
 
 	for (size_t i = 0; i < sizeof name / sizeof name[0]; i++)
 		(void)unlink(name[i]);
@@ -230,18 +240,36 @@ static void remove_all(void)
 
 static int has_leftover(void)
 {
-	return access("f.tmp", F_OK) == 0 || access("d/l.tmp", F_OK) == 0;
+	return access("f.tmp", F_OK) == 0 || access("d/l.tmp", F_OK) == 0 || access("m.tmp", F_OK) == 0 ||
+	       access("d/m.tmp", F_OK) == 0;
 }
 
 /* --------------------------------------------------------------- scenarios */
 
+/* The name of a label, "user.0" and so on. */
+static const char *label_name(int number)
+{
+	static char name[] = "user.0";
+
+	name[sizeof name - 2] = (char)('0' + number);
+	return name;
+}
+
 static void make_old(void)
 {
-	put("f", old_text, OLD_MODE);
+	char value[1000];
+
+	put("f", old_text, 0600);
 	(void)setxattr("f", "user.note", "kept", 4, 0);
 	(void)setxattr("f", "trusted.note", "kept", 4, 0);
+	memset(value, 'v', sizeof value);
+	for (int i = 0; i < world.labels; i++)
+		(void)setxattr("f", label_name(i), value, world.label_size, 0); /* not every file system has them */
 	if (geteuid() == 0)
 		must(chown("f", 1, 1), "f");
+	must(chmod("f", world.mode), "f");
+	if (world.has_acl)
+		must(setxattr("f", "system.posix_acl_access", acl, sizeof acl, 0), "f");
 }
 
 static void make_hot_old(void)
@@ -273,6 +301,14 @@ static void make_link(void)
 {
 	make_aged_old();
 	must(symlink("../f", "d/l"), "d/l");
+	must(symlink("d/l", "m"), "m");
+	must(symlink("../m", "d/m"), "d/m");
+}
+
+/* The link that is as many links away from the file as this world wants. */
+static const char *link_path(void)
+{
+	return world.links == 1 ? "d/l" : world.links == 2 ? "m" : "d/m";
 }
 
 static void make_nothing(void)
@@ -299,14 +335,14 @@ static enum transaction_outcome edit_file(struct fault *fault)
 
 static enum transaction_outcome edit_link(struct fault *fault)
 {
-	return run_edit("d/l", fault);
+	return run_edit(link_path(), fault);
 }
 
 static enum transaction_outcome give_up(struct fault *fault)
 {
 	struct transaction t = TRANSACTION_INIT;
 
-	if (transaction_begin(&t, "d/l", 0, fault) < 0)
+	if (transaction_begin(&t, link_path(), 0, fault) < 0)
 		return TRANSACTION_FAILED;
 	transaction_rollback(&t);
 	return TRANSACTION_UNCHANGED;
@@ -314,7 +350,7 @@ static enum transaction_outcome give_up(struct fault *fault)
 
 static enum transaction_outcome create(struct fault *fault)
 {
-	const struct transaction_file how = { .mode = OLD_MODE, .times_from = "/" };
+	const struct transaction_file how = { .mode = world.mode, .times_from = "/" };
 	enum transaction_outcome outcome = transaction_create("f", new_text, strlen(new_text), &how, fault);
 
 	/* A second run, after one that was cut off behind the rename, finds its work done. */
@@ -325,7 +361,7 @@ static enum transaction_outcome create(struct fault *fault)
 
 static enum transaction_outcome replace(struct fault *fault)
 {
-	const struct transaction_file how = { .mode = OLD_MODE, .replace = true };
+	const struct transaction_file how = { .mode = world.mode, .replace = true };
 
 	return transaction_create("f", new_text, strlen(new_text), &how, fault);
 }
@@ -368,15 +404,22 @@ static void complain(const struct scenario *scenario, const char *what)
 static int are_attributes_kept(void)
 {
 	struct stat st;
-	char value[8];
+	char value[1000];
+	int supported;
 
-	if (stat("f", &st) < 0 || (st.st_mode & 07777) != OLD_MODE)
+	if (stat("f", &st) < 0 || (st.st_mode & 07777) != world.mode)
 		return 0;
 	if (geteuid() == 0 && (st.st_uid != 1 || st.st_gid != 1))
 		return 0;
 	/* A label of the trusted space that must not be read or set may be left behind. */
 	if (strstr(plan.hit, "xattr") != NULL && plan.mode == FAIL_ERRNO)
 		return 1;
+	supported = getxattr("f", "user.note", value, sizeof value) == 4 || errno != ENOTSUP;
+	for (int i = 0; supported && i < world.labels; i++)
+		if (getxattr("f", label_name(i), value, sizeof value) != (ssize_t)world.label_size)
+			return 0;
+	if (world.has_acl && getxattr("f", "system.posix_acl_access", value, sizeof value) != (ssize_t)sizeof acl)
+		return 0;
 	return getxattr("f", "trusted.note", value, sizeof value) == 4 || errno == ENOTSUP || geteuid() != 0;
 }
 
@@ -399,7 +442,7 @@ static void check_file(const struct scenario *scenario, int returned, enum trans
 		complain(scenario, "failure, but the text is in place");
 	if ((outcome == TRANSACTION_FAILED || outcome == TRANSACTION_UNSYNCED) &&
 	    strncmp(fault->text, "f", 1) != 0 && strncmp(fault->text, "d/", 2) != 0 &&
-	    strncmp(fault->text, "/: ", 3) != 0)
+	    strncmp(fault->text, "m", 1) != 0 && strncmp(fault->text, "/: ", 3) != 0)
 		complain(scenario, "the reason names no file");
 	/* What cannot be removed stays, and what was there may; every other failure cleans up. */
 	if (strcmp(plan.hit, "unlinkat") != 0 && !scenario->finds_leftover && has_leftover())
@@ -410,14 +453,14 @@ static void check_file(const struct scenario *scenario, int returned, enum trans
 static void recover_with_fault(const struct scenario *scenario, int first)
 {
 	static const int number[] = { EIO, ENOSPC, EINTR, ENOMEM };
-	const long at = plan.at, second = 1 + (long)(faults % 25);
+	const long at = plan.at, second = 1 + (long)(faults % 41); /* as many calls as most recoveries make */
 	const enum mode mode = plan.mode;
 	const int kept = plan.number;
 	const char *hit = plan.hit;
 	struct fault fault = { 0, "" };
 
-	plan.mode = (enum mode)(faults / 25 % 4);
-	plan.number = number[faults / 100 % 4];
+	plan.mode = (enum mode)(faults / 41 % 4);
+	plan.number = number[faults / 164 % 4];
 	plan.at = second;
 	plan.calls = 0;
 	plan.hit = NULL;
@@ -515,13 +558,34 @@ static void check_child(void)
 		complain(&scenarios[0], "a child meddles with the edit");
 }
 
+/* Lines, as many as fit into a size; at least one. */
 static void fill_text(char *text, size_t size, const char *line)
 {
 	size_t length = strlen(line), at = 0;
 
-	for (; at + length < size; at += length)
+	do {
 		memcpy(text + at, line, length);
+		at += length;
+	} while (at + length < size);
 	text[at] = '\0';
+}
+
+/* The world of a round: the first is the plainest, no two of the following hundreds are the same. */
+static void enter_world(long round)
+{
+	/* One line; about a block of the readers and of the file system; several. */
+	static const size_t size[] = { 9000, 20, 4096, 4120, 12000, 300, 40000 };
+	static const mode_t mode[] = { 0640, 0600, 0444, 04755, 0666 };
+
+	world.old_size = size[round % 7];
+	world.new_size = size[(round + 4 + round / 7) % 7];
+	world.mode = mode[round % 5];
+	world.labels = (int)(round % 4);
+	world.label_size = round % 3 == 1 ? 700 : (size_t)(round % 11);
+	world.has_acl = geteuid() == 0 && world.mode == 0640 && round % 2 == 1;
+	world.links = 1 + (int)(round % 3);
+	fill_text(old_text, world.old_size, "relayhost = old\n");
+	fill_text(new_text, world.new_size, "relayhost = new.example\n");
 }
 
 int main(int argc, char **argv)
@@ -535,12 +599,11 @@ int main(int argc, char **argv)
 		perror(directory);
 		return 2;
 	}
-	fill_text(old_text, sizeof old_text, "relayhost = old\n");
-	fill_text(new_text, sizeof new_text, "relayhost = new.example\n");
 	first = STDERR_FILENO + 1;
 	(void)open_descriptors(first, 1); /* inherited ones */
 	for (long round = 0; round < rounds; round++) {
 		with_pairs = round > 0;
+		enter_world(round);
 		walk_all(first);
 	}
 	remove_all();

@@ -54,6 +54,7 @@ FAILING(int, openat, (int d, const char *p, int f, mode_t m), (d, p, f, m))
 FAILING(int, fsync, (int fd), (fd))
 FAILING(int, fstat, (int fd, struct stat *st), (fd, st))
 FAILING(int, fstatat, (int d, const char *p, struct stat *st, int f), (d, p, st, f))
+FAILING(int, statx, (int d, const char *p, int f, unsigned m, struct statx *st), (d, p, f, m, st))
 FAILING(int, fchmod, (int fd, mode_t m), (fd, m))
 FAILING(int, fchown, (int fd, uid_t u, gid_t g), (fd, u, g))
 FAILING(int, fchownat, (int d, const char *p, uid_t u, gid_t g, int f), (d, p, u, g, f))
@@ -228,6 +229,7 @@ int main(void)
 	failing.fsync = fail_fsync;
 	failing.fstat = fail_fstat;
 	failing.fstatat = fail_fstatat;
+	failing.statx = fail_statx;
 	failing.fchmod = fail_fchmod;
 	failing.fchown = fail_fchown;
 	failing.fchownat = fail_fchownat;

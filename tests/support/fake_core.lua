@@ -70,7 +70,7 @@ function M.new(files)
   local core = setmetatable({}, { __index = function(_, name)
     local value = real[name]
     if value == nil or type(value) == "function" and not ({
-      parse_main = 1, edit_main = 1, parse_master = 1, edit_master = 1, expand = 1, squeeze = 1,
+      parse_main = 1, edit_main = 1, checksum = 1, parse_master = 1, edit_master = 1, expand = 1, squeeze = 1,
     })[name] then
       error("the fake core does not expect " .. name, 2)
     end
@@ -124,7 +124,10 @@ function M.new(files)
   end
 
   function core.list(path)
-    return fake.directories[path] and children(path) or missing(path)
+    if not fake.directories[path] then
+      return missing(path)
+    end
+    return children(path)
   end
 
   function core.make_path(path)
@@ -261,13 +264,37 @@ function M.new(files)
   end
 
   function core.sync(path)
-    return failing("sync", path)
+    return failing("sync", type(path) == "table" and table.concat(path, " ") or path)
+  end
+
+  function core.append_file(path, text)
+    local ok, reason, errno = failing("append_file", path)
+    if not ok then
+      return nil, reason, errno
+    elseif not fake.directories[parent(path)] then
+      return missing(path)
+    end
+    local old = fake.files[path] or ""
+    fake.files[path] = old .. text
+    return #old
+  end
+
+  function core.rename(from, to)
+    local ok, reason, errno = failing("rename", from)
+    if not ok then
+      return nil, reason, errno
+    elseif not fake.files[from] then
+      return missing(from)
+    end
+    fake.files[from], fake.files[to] = nil, fake.files[from]
+    return true
   end
 
   function core.umask(mask) local old = fake.umask or 18; fake.umask = mask; return old end
   function core.working_directory() return real.working_directory() end
   function core.hold_interrupts() end
   function core.check_interrupt() end
+  function core.watchdog(seconds) fake.watchdog = seconds end
   function core.effective_uid() return 0 end
   function core.hostname() return "mail.example.com" end
 
@@ -284,10 +311,12 @@ function M.picture(fake)
   for path in pairs(fake.directories) do
     picture[path] = picture[path] or true
   end
-  -- Where locks and journals are kept, when there is none.
+  -- Where locks and the history are kept; a journal counts.
   picture["/run"], picture["/run/postmulti"] = nil, nil
-  if not next(fake.core.list "/var/lib/postmulti" or {}) then
-    picture["/var/lib/postmulti"] = nil
+  for path in pairs(picture) do
+    if path:find "^/var/lib/postmulti" and not path:find "/journal$" then
+      picture[path] = nil
+    end
   end
   return picture
 end

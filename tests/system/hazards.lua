@@ -117,7 +117,7 @@ return {
         host:ok "postfix -c /etc/postfix-in check"
         host:ok "postmulti -i in -e destroy"
         host:same("", host:sh("ls -d /etc/postfix-in /var/spool/postfix-in /var/lib/postfix-in "
-          .. "/var/lib/postmulti/etc-postfix /etc/postfix*/*.tmp 2>/dev/null").out, "left")
+          .. "/var/lib/postmulti/etc-postfix/journal /etc/postfix*/*.tmp 2>/dev/null").out, "left")
       end
     end
   end },

@@ -225,6 +225,44 @@ describe("a hook", function()
     end)
   end
 
+  it("is watched twice its time, in which what must come to its end is not disturbed", function()
+    local host, fake = open { ["hooks.d/10-a.lua"] = [[return { time_limit = 50, before_enable = function(event)
+        local heard, guard = require "tests.heard", require "postmulti.guard"
+        heard[1] = heard.watched()
+        guard.uninterrupted(event.host.core, function() heard[2] = heard.watched() end)
+        heard[3] = heard.watched()
+        guard.call(event.host.core, 1, "inner", function() heard[4] = heard.watched() end)
+        heard[5] = heard.watched()
+      end }]] }
+    heard.watched = function() return math.floor(fake.watchdog + 0.5) end
+    host:instance("out"):enable()
+    assert.same({ 100, 0, 100, 6, 100 }, { table.unpack(heard) })
+    assert.equal(0, fake.watchdog)
+    heard.watched = nil
+  end)
+
+  it("that came too late has failed, even where nothing could stop it", function()
+    local host = open { ["hooks.d/10-a.lua"] = [[return { time_limit = 0.1, before_enable = function()
+        require("posix.time").nanosleep { tv_sec = 0, tv_nsec = 150000000 } end }]] }
+    local out = host:instance "out"
+    assert.matches("took longer than 0.1 s", refusal(out.enable, out).message)
+  end)
+
+  for body, wanted in pairs {
+    ["error 'text'"] = "10%-a.lua:1: text", ["error()"] = "10%-a.lua: an error without a message",
+    ["error { message = 'of a table' }"] = "10%-a.lua: of a table",
+    ["error('two\\nlines', 0)"] = "10%-a.lua: two lines",
+    ["return nil + 1"] = "10%-a.lua:1: attempt to perform arithmetic on a nil value",
+    ["error(setmetatable({}, { __tostring = function() return 'own' end }))"] = "10%-a.lua: own",
+  } do
+    it("tells in one line why it fails: " .. body, function()
+      local host = open { ["hooks.d/10-a.lua"] = "return { before_enable = function() " .. body .. " end }" }
+      local out = host:instance "out"
+      assert.matches("^enable of postfix%-out is vetoed: /etc/postmulti/hooks.d/" .. wanted .. "$",
+        refusal(out.enable, out).message)
+    end)
+  end
+
   it("does no harm to the next: globals, libraries, package.path, directory, umask, environment", function()
     local directory = require("posix.unistd").getcwd()
     local host, fake = open {
@@ -252,6 +290,58 @@ describe("a hook", function()
     assert.equal(18, fake.umask)
     assert.is_nil(rawget(_G, "leak"))
     assert.equal(home, os.getenv "HOME")
+  end)
+
+  it("does no harm to the next: locale, default files, collector, random numbers, the program's own modules", function()
+    local host = open {
+      ["hooks.d/10-bad.lua"] = [[return { before_enable = function()
+          setmetatable(_G, { __index = function(_, name) error("no " .. name) end })
+          os.setlocale "C.UTF-8" io.output "/dev/null" io.input "/dev/null"
+          collectgarbage "stop" math.randomseed(42)
+          for _, name in ipairs { "postmulti", "postmulti.errors", "postmulti.core", "posix.unistd", "posix.stdlib" } do
+            local module = require(name)
+            for key in pairs(module) do module[key] = nil end
+          end
+          package.loaded = {}
+        end }]],
+      ["hooks.d/20-good.lua"] = [[return { before_enable = function()
+        local heard = require "tests.heard"
+        heard[1] = tostring(leak) .. os.setlocale() .. tostring(collectgarbage "isrunning")
+        heard[2] = io.output() == io.stdout and io.input() == io.stdin
+        heard[3] = math.random(1 << 60)
+        heard[4] = require("posix.unistd").getpid() > 1 and require("postmulti").open ~= nil
+          and require("postmulti.core").stat("/").type
+      end }]],
+    }
+    local locale, output = os.setlocale(), io.output()
+    math.randomseed(42)
+    local third = math.random(1 << 60)
+    host:instance("out"):enable()
+    assert.same({ "nil" .. locale .. "true", true, "directory" }, { heard[1], heard[2], heard[4] })
+    assert.not_equal(third, heard[3])
+    assert.equal(output, io.output())
+  end)
+
+  it("may change the arguments, which the next sees in the instance; what is no argument is told", function()
+    local files = {
+      ["hooks.d/10-a.lua"] = "return { before_create = function(e) e.args.name = 'postfix-y' end }",
+      ["hooks.d/20-b.lua"] = [[return { before_create = function(e)
+        require("tests.heard")[1] = e.instance.name .. e.instance.config_directory end }]],
+    }
+    assert.equal("postfix-y", open(files):create({ name = "postfix-x" }).name)
+    assert.same({ "postfix-y/etc/postfix-y" }, heard)
+    for change, wanted in pairs {
+      ["gruop = 'x'"] = "create: there is no field 'gruop'; did you mean group?",
+      ["group = {}"] = "create: group must be a string, not a table",
+      ["name = 'y'"] = "instance name 'y': it must start with 'postfix-'",
+    } do
+      files["hooks.d/10-a.lua"] = "return { before_create = function(e) e.args." .. change .. " end }"
+      local host, fake = open(files)
+      local before = fake_core.picture(fake)
+      local problem = refusal(host.create, host, { name = "postfix-x" })
+      assert.equal("create of postfix-x is vetoed: /etc/postmulti/hooks.d/10-a.lua: " .. wanted, problem.message)
+      assert.same(before, fake_core.picture(fake))
+    end
   end)
 
   it("cannot end the program", function()
@@ -315,5 +405,19 @@ describe("a dry run", function()
     } do
       assert.matches(wanted, text)
     end
+  end)
+
+  it("tells the hooks that take part, and no other", function()
+    local host, _, messages = open({
+      ["hooks.d/10-a.lua"] = "return { after_enable = print }",
+      ["hooks.d/20-b.lua"] = "return { before_create = print }",
+      ["hooks.d/30-c.lua"] = "return { before_postfix = print }",
+    }, { dry_run = true })
+    host:instance("out"):enable()
+    host.primary:postfix { "status" }
+    local text = table.concat(messages, "\n")
+    assert.matches("would call the hook /etc/postmulti/hooks.d/10%-a.lua", text)
+    assert.not_matches("20%-b.lua", text)
+    assert.matches("would call the hook /etc/postmulti/hooks.d/30%-c.lua", text)
   end)
 end)

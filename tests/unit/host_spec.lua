@@ -93,6 +93,14 @@ describe("a host", function()
 end)
 
 describe("create", function()
+  it("asks for what is missing first", function()
+    local host = open(new_fake())
+    for _ = 1, 5 do
+      assert.are.equal("specify the instance's name (-I postfix-name), or config_directory=/path",
+        refusal(host.create, host, {}).message)
+    end
+  end)
+
   it("makes files and directories, then enters the instance in the table", function()
     local fake = new_fake()
     local host = open(fake)
@@ -108,12 +116,15 @@ describe("create", function()
     assert.is_true(fake.directories["/var/spool/postfix-in/maildrop"])
     assert.matches("multi_instance_directories = /etc/postfix%-out /etc/postfix%-in\n",
       fake.files["/etc/postfix/main.cf"])
-    assert.matches("^commit /etc/postfix/main.cf", fake.calls[#fake.calls])
+    -- everything is synced before the primary is written; what comes after that is the history
+    assert.matches("^sync .*/etc/postfix%-in .*/var/spool/postfix%-in/maildrop", fake.calls[#fake.calls - 4])
+    assert.matches("^commit /etc/postfix/main.cf", fake.calls[#fake.calls - 1])
+    assert.matches("^rename /var/lib/postmulti/etc%-postfix/journal", fake.calls[#fake.calls])
     assert.are.equal(0, fake.held)
   end)
 
   it("leaves everything as it was, whichever call fails", function()
-    local point, unread = 0, 0
+    local point, unread, kept = 0, 0, 0
     local fake
     repeat
       point = point + 1
@@ -126,15 +137,38 @@ describe("create", function()
       if not ok then
         assert.is_true(postmulti.is_error(problem), tostring(problem))
         assert.are.same(before, fake_core.picture(fake))
+      elseif fake.calls[point] and fake.calls[point]:find "^rename" then
+        kept = kept + 1 -- done, and the history lacks it
       elseif fake.calls[point] then
         -- The one that can be done without: Postfix's program does what the unreadable list says.
         assert.are.equal("read_file /etc/postfix/postfix-files", fake.calls[point])
-        assert.are.equal("run /usr/sbin/postfix -c /etc/postfix-in set-permissions", fake.calls[#fake.calls])
+        assert.are.equal("run /usr/sbin/postfix -c /etc/postfix-in set-permissions", fake.calls[#fake.calls - 1])
         unread = unread + 1
       end
     until not fake.calls[point]
     assert.are.equal(1, unread)
+    assert.are.equal(1, kept)
     assert.is_true(point > 12)
+  end)
+
+  it("does not remove a file whose directory cannot be synced: it might come back", function()
+    local fake = new_fake()
+    local host = open(fake)
+    host:write_file("/etc/postfix/transport", "x\n")
+    function fake.core.sync() return nil, "/etc/postfix: Input/output error", 5 end
+    local problem = refusal(host.remove_file, host, "/etc/postfix/transport")
+    assert.are.equal("system", problem.kind)
+    assert.matches("^/etc/postfix: Input/output error", problem.message)
+    assert.are.equal("x\n", fake.files["/etc/postfix/transport"])
+  end)
+
+  it("writes nothing where a file has the text already", function()
+    local fake = new_fake()
+    local host = open(fake)
+    assert.is_true(host:write_file("/etc/postfix/transport", "x\n"))
+    local count = #fake.calls
+    assert.is_false(host:write_file("/etc/postfix/transport", "x\n"))
+    assert.not_matches("create_file", table.concat(fake.calls, "\n", count + 1))
   end)
 
   it("refuses names and directories that are taken, whatever their spelling", function()
@@ -174,7 +208,7 @@ describe("create", function()
     local files = { ["/usr/lib/postfix/configure-instance.sh"] = "", ["/usr/lib/postfix/syncfiles.pl"] = "" }
     local fake = new_fake(files)
     open(fake):create { name = "postfix-new" }
-    assert.equal("run /usr/lib/postfix/configure-instance.sh", fake.calls[#fake.calls])
+    assert.equal("run /usr/lib/postfix/configure-instance.sh", fake.calls[#fake.calls - 1])
     assert.equal("/etc/postfix-new", fake.environment.MAIL_CONFIG)
     assert.equal("/var/spool/postfix-new", fake.environment.queue_directory)
     assert.matches("/etc/postfix%-new\n", fake.files["/etc/postfix/main.cf"])
@@ -399,4 +433,167 @@ describe("running", function()
     assert.are.equal("/etc/postfix", fake.environment.MAIL_CONFIG)
     assert.is_nil(fake.environment.queue_directory)
   end)
+end)
+
+describe("the object of an instance", function()
+  it("stays true, whoever changes the instance", function()
+    local fake = new_fake()
+    local host = open(fake)
+    local primary, out = host.primary, host:instance "out"
+    local new = host:create { name = "postfix-x" }
+    out:assign { name = "postfix-y", group = "g" }
+    out:enable()
+    assert.same({ "postfix-y", "g", true }, { out.name, out.group, out.enabled })
+    new:set { multi_instance_group = "h", queue_directory = "/q" }
+    assert.same({ "h", "/q" }, { new.group, new.queue_directory })
+    new:unset "multi_instance_group"
+    assert.is_nil(new.group)
+    primary:set { multi_instance_group = "p" }
+    assert.equal("p", primary.group)
+    fake.files["/etc/postfix-x/main.cf"] = fake.files["/etc/postfix-x/main.cf"] .. "multi_instance_enable = yes\n"
+    host:reload()
+    assert.equal(new, host:instance "x")
+    assert.is_true(new.enabled)
+    assert.equal(primary, host.primary)
+    assert.equal(out, host:instance "y")
+  end)
+
+  it("is what it was when a transaction is undone", function()
+    local host = open(new_fake())
+    local late
+    assert.is_false(pcall(host.transaction, host, function()
+      late = host:instance "out"
+      late:enable()
+      late:assign { group = "g" }
+      assert.same({ true, "g" }, { late.enabled, late.group })
+      error "no"
+    end))
+    assert.same({ false, "mta" }, { late.enabled, late.group })
+    assert.equal(late, host:instance "out")
+    late:enable()
+    assert.is_true(late.enabled)
+  end)
+
+  it("prints as its label", function()
+    local host = open(new_fake())
+    assert.same({ "host /etc/postfix", "/etc/postfix", "postfix-out" },
+      { tostring(host), tostring(host.primary), tostring(host:instance "out") })
+  end)
+end)
+
+describe("postfix for many", function()
+  local function runs(fake)
+    local found = {}
+    for _, call in ipairs(fake.calls) do
+      found[#found + 1] = call:match "^run .*postfix %-%- (.*)$"
+    end
+    return table.concat(found, ",")
+  end
+
+  it("goes by the kind of the command, as postmulti -p", function()
+    for command, wanted in pairs { start = "start,check", stop = "stop", status = "status,status" } do
+      local fake = new_fake()
+      local ok, exits = open(fake):postfix { command, capture = true }
+      assert.is_true(ok)
+      assert.equal(wanted, runs(fake))
+      assert.equal("/etc/postfix", exits[1].instance.config_directory)
+      assert.equal(0, exits[#exits].exit.status)
+    end
+  end)
+
+  it("takes a filter, and goes on where one fails", function()
+    local fake = new_fake { ["/etc/postfix/main.cf"] = MAIN:gsub("%-out", "-gone /etc/postfix-out") }
+    local host, messages = open(fake)
+    local ok, exits = host:postfix({ "status" }, { match = function(one) return not one.is_primary end })
+    assert.is_false(ok)
+    assert.same({ 1, "postfix-out" }, { #exits, exits[1].instance.name })
+    assert.matches("warning: /etc/postfix%-gone/main.cf: No such file", messages[1])
+    assert.equal("not found", refusal(host.postfix, host, { "stop" }, { name = "out" }).kind)
+  end)
+end)
+
+describe("json", function()
+  for wanted, value in pairs {
+    ['{"a":[1,2.5,"x\\"\\n"],"b":{"c":true},"d":[]}'] = { d = {}, b = { c = true }, a = { 1, 2.5, 'x"\n' } },
+    ['"\\u001B"'] = "\27", ["[[],[]]"] = { {}, {} },
+  } do
+    it("writes " .. wanted, function() assert.equal(wanted, postmulti.json(value)) end)
+  end
+
+  it("refuses what JSON has not got", function()
+    local loop = {}
+    loop[1] = loop
+    for wanted, value in pairs {
+      ["a function"] = print, ["itself"] = loop, ["bounds"] = 0 / 0, ["strings"] = { [{}] = 1 },
+    } do
+      local ok, problem = pcall(postmulti.json, value)
+      assert.is_false(ok)
+      assert.matches(wanted, problem)
+    end
+  end)
+end)
+
+describe("paths of files", function()
+  it("must be absolute", function()
+    local host = open(new_fake())
+    for _, method in ipairs { "write_file", "remove_file", "make_directory" } do
+      assert.matches(method .. ": an absolute path is wanted, not x/y", select(2, pcall(host[method], host, "x/y", "")))
+    end
+  end)
+end)
+
+describe("numbers", function()
+  it("may be arguments and values of the environment", function()
+    local fake = new_fake()
+    local host = open(fake)
+    host:run { "kill", 5, -1.5, environment = { N = 7 } }
+    assert.matches("^run kill 5 %-1.5$", fake.calls[#fake.calls])
+    assert.equal("7", fake.environment.N)
+  end)
+end)
+
+describe("a field that no function knows", function()
+  local host = open(new_fake())
+  local out = host:instance "out"
+  for wanted, call in pairs {
+    ["open: there is no field 'dryrun'; did you mean dry_run?"] = function() postmulti.open { dryrun = true } end,
+    ["open: lock_timeout must be a number, not a string"] = function() postmulti.open { lock_timeout = "5" } end,
+    ["create: there is no field 'gruop'; did you mean group?"] = function()
+      host:create { name = "postfix-x", gruop = "g" }
+    end,
+    ["create: name must be a string, not a number"] = function() host:create { name = 5 } end,
+    ["create: a table is wanted, not a string"] = function() host:create "postfix-x" end,
+    ["place: there is no field 'nam'; did you mean name?"] = function()
+      host:create { name = "postfix-x", place = { nam = "out" } }
+    end,
+    ["import: there is no field 'queue_directory'"] = function()
+      host:import { config_directory = "/etc/x", queue_directory = "/q" }
+    end,
+    ["instances: there is no field 'runing'; did you mean running?"] = function() host:instances { runing = true } end,
+    ["instances: enabled must be a boolean, not a string"] = function() host:instances { enabled = "yes" } end,
+    ["assign: there is no field 'nmae'; did you mean name?"] = function() out:assign { nmae = "postfix-y" } end,
+    ["run: there is no field 'timelimit'; did you mean time_limit?"] = function() out:run { "true", timelimit = 1 } end,
+    ["run: capture must be a boolean, not a string"] = function() host:run { "true", capture = "yes" } end,
+    ["run: a list is wanted, with a program first"] = function() out:run { capture = true } end,
+    ["get: the name of a parameter is wanted, not a nil"] = function() out:get() end,
+    ["a table of settings is wanted, not a string"] = function() out:set "x = y" end,
+    ["instance: a name is wanted, not a nil"] = function() host:instance() end,
+    ["an instance has no field 'nmae'; did you mean name?"] = function() print(out.nmae) end,
+    ["an instance has no field 'enabel'; did you mean enable?"] = function() out:enabel() end,
+    ["get: there is no field 'expanded'; did you mean expand?"] = function() out:get("x", { expanded = true }) end,
+    ["write_file: there is no field 'perm'"] = function() host:write_file("/x", "", { perm = 1 }) end,
+    ["make_directory: there is no field 'mod'; did you mean mode?"] = function()
+      host:make_directory("/x", { mod = 1 })
+    end,
+  } do
+    it("is told where it was written: " .. wanted, function()
+      local line = debug.getinfo(call, "S").linedefined
+      local ok, problem = pcall(call)
+      assert.is_false(ok)
+      assert.equal("string", type(problem))
+      local at, text = problem:match "host_spec.lua:(%d+): (.*)$"
+      assert.equal(wanted, text, problem)
+      assert.is_true(tonumber(at) - line <= 1)
+    end)
+  end
 end)

@@ -1,3 +1,4 @@
+local real = require "postmulti.core"
 local fake_core = require "tests.support.fake_core"
 local journal = require "postmulti.journal"
 local postmulti = require "postmulti"
@@ -23,7 +24,7 @@ local function crash_at(fake, point)
   local core = setmetatable({}, { __index = fake.core })
   local count = 0
   for _, name in ipairs {
-    "make_path", "create_file", "set_permissions", "edit", "unlink", "rmdir", "remove_tree",
+    "make_path", "create_file", "set_permissions", "edit", "unlink", "rmdir", "remove_tree", "append_file", "rename",
   } do
     core[name] = function(...)
       count = count + 1
@@ -81,10 +82,33 @@ end
 
 describe("a record", function()
   it("survives being written down, whatever it holds", function()
-    local record = { op = "edit", path = "/a b\tc%0A", old = "x\n\0y=%\r", new = "" }
-    local line = journal.encode(record)
+    local record = { op = "edit", path = "/a b\tc%0A", old = "x\n\0y=%\r\127\255", text = "" }
+    local line = journal.encode(real, record)
     assert.are.equal(1, select(2, line:gsub("\n", "")))
-    assert.are.same(record, journal.decode(line))
+    assert.are.same(record, journal.decode(real, line:sub(1, -2)))
+  end)
+
+  it("does not count when it is not whole", function()
+    local one = journal.encode(real, { op = "edit", path = "/a" })
+    local other = journal.encode(real, { op = "lock", path = "/b" })
+    for cut = 1, #one - 2 do
+      local records = journal.parse(real, "\n" .. one:sub(1, cut) .. "\n" .. other, 0)
+      assert.are.same({ { op = "lock", path = "/b" } }, records)
+    end
+    assert.is_nil(journal.decode(real, (one:sub(1, -2):gsub("/a", "/b"))))
+  end)
+
+  it("can be taken back by a later one", function()
+    local lines = {}
+    for _, path in ipairs { "/a", "/b", "/c" } do
+      lines[#lines + 1] = journal.encode(real, { op = "lock", path = path })
+    end
+    lines[#lines + 1] = journal.encode(real, { op = "rewind", path = "/", count = "1" })
+    lines[#lines + 1] = journal.encode(real, { op = "lock", path = "/d" })
+    local records, known = journal.parse(real, table.concat(lines), 0)
+    assert.are.same({ "/a", "/d", 0 }, { records[1].path, records[2].path, known })
+    records, known = journal.parse(real, lines[4] .. lines[5], 3)
+    assert.are.same({ "/d", 1, 1 }, { records[1].path, #records, known })
   end)
 end)
 
@@ -111,6 +135,37 @@ describe("after a crash at any call", function()
     end)
     assert.is_true(undone >= 10, undone)
     assert.is_true(finished >= 1, finished)
+  end)
+
+  it("a file is as before, or written", function()
+    local undone, finished = check_every_point(function(host) host:write_file("/etc/postfix/transport", "x\n") end)
+    assert.is_true(undone >= 3, undone)
+    assert.is_true(finished >= 1, finished)
+  end)
+
+  it("a file that a transaction removed is there again, or gone with the rest", function()
+    local undone = check_every_point(function(host)
+      host:transaction(function()
+        host:remove_file "/etc/postfix-out/master.cf"
+        host:instance("out"):set { myhostname = "out.example.com" }
+      end)
+    end)
+    assert.is_true(undone >= 4, undone)
+    local _, finished = check_every_point(function(host)
+      host:transaction(function()
+        host:remove_file "/etc/postfix/main.cf.proto"
+        host:instance("out"):destroy()
+      end)
+    end)
+    assert.is_true(finished >= 4, finished)
+  end)
+
+  it("nothing is said of a single file, which is whole or absent by itself", function()
+    local _, fake = crash(5, function(host) host:write_file("/etc/postfix/transport", "x\n") end)
+    assert.is_truthy(fake.files["/var/lib/postmulti/etc-postfix/journal"])
+    local _, messages = recovered(fake)
+    assert.are.same({}, messages)
+    assert.is_nil(fake.files["/var/lib/postmulti/etc-postfix/journal"])
   end)
 
   it("says what it did about it, and leaves no journal", function()

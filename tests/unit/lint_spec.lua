@@ -41,6 +41,16 @@ describe("lint", function()
       "1: an object of kind instance has no field 'enabel'; did you mean enable?",
     ["return { after_create = function(event) print(event.instanse) end }"] =
       "1: an object of kind event has no field 'instanse'; did you mean instance?",
+    ["local p = require 'postmulti' local h = p.open { dryrun = true, log = print }"] =
+      "1: open has no field 'dryrun'; did you mean dry_run?",
+    ["local p = require 'postmulti' local h = p.open() h:create {\n name = print { gruop = 1 },\n gruop = 'x' }"] =
+      "3: create has no field 'gruop'; did you mean group?",
+    ["local p = require 'postmulti' local h = p.open() for i in h:instances({ runing = true }) do print(i) end"] =
+      "1: instances has no field 'runing'; did you mean running?",
+    ["return { after_create = function(event) event.instance:run { 'x', '=', timeout = 5 } end }"] =
+      "1: run has no field 'timeout'; did you mean time_limit?",
+    ["return { after_create = function(event) event.instance:assign { grp = 'x' } end }"] =
+      "1: assign has no field 'grp'; did you mean group?",
     ["local p = require 'postmulti' local h = p.open() for i in h:instances() do print(i.nam) end"] =
       "1: an object of kind instance has no field 'nam'; did you mean name?",
   } do
@@ -64,4 +74,17 @@ describe("lint", function()
     end
     pipe:close()
   end)
+end)
+
+describe("the nearest word", function()
+  local nearest = require "postmulti.nearest"
+  for word, wanted in pairs {
+    crate = "create", careate = "create", time = "time_limit", timeout = "time_limit", queue = "queue_directory",
+    x = false, xy = false, ab = "abc", zzzzzz = false,
+  } do
+    it("of " .. word, function()
+      local known = { "abc", "create", "destroy", "queue_directory", "time_limit", "_G" }
+      assert.equal(wanted, nearest.word(word, known) or false)
+    end)
+  end
 end)

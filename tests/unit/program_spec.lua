@@ -128,6 +128,11 @@ describe("postmulti-lua", function()
       assert.matches("error object is a table value", select(3, run { "-e", "error{message={}}" }))
     end)
 
+    it("that have a traceback get no other", function()
+      local _, _, err = run { "-e", "local ok, e = xpcall(function() error 'oops' end, debug.traceback) error(e, 0)" }
+      assert.equal(1, select(2, err:gsub("stack traceback:", "")))
+    end)
+
     it("that are objects get one line", function()
       local script = write("s.lua", "error(setmetatable({}, { __tostring = function() return 'no\\nway' end }))")
       assert.same({ 1, "", "s.lua: no way\n" }, { run { script } })
@@ -145,6 +150,20 @@ describe("postmulti-lua", function()
         { run { path "none" } })
       local script = write("s.lua", "x x")
       assert.same({ 1, "", ("postmulti-lua: %s:1: syntax error near 'x'\n"):format(script) }, { run { script } })
+    end)
+
+    it("in a module that is required are one line", function()
+      write("bad.lua", "x x")
+      local status, out, err = run { "-e", ("package.path = '%s/?.lua' require 'bad'"):format(scratch) }
+      assert.same({ 1, "" }, { status, out })
+      assert.matches("^postmulti%-lua: error loading module 'bad' from file '[^\n]*bad%.lua': [^\n]*near 'x'\n$", err)
+    end)
+
+    it("cannot steer a terminal", function()
+      assert.equal("postmulti-lua: cannot open ?[31m??: No such file or directory\n", select(3, run { "\27[31m\n\7" }))
+      assert.matches("^postmulti%-lua: [^\n]*: a%?b\nstack traceback:\n\t[^%c]",
+        select(3, run { "-e", "error 'a\27b'" }))
+      assert.equal("postmulti-lua: a?b\n", select(3, run { "-e", "error { message = 'a\27b' }" }))
     end)
 
     it("of memory are told", function()
@@ -218,6 +237,31 @@ describe("postmulti-lua", function()
         print(core.run { "sh", "-c", "exit 3" }.status)
         print((core.run({ "sh", "-c", "kill -PIPE $$" }, {}).signal))']]
       assert.same({ 0, "3\n13\n" }, { status, out })
+    end)
+  end)
+
+  describe("the watchdog", function()
+    local HANG = "string.find(('a'):rep(40), ('a?'):rep(40) .. ('a'):rep(40))"
+
+    it("ends the program in a call that does not come back", function()
+      assert.same({ 1, "", "it hangs\n" }, { run { "-e", [[io.write "lost"
+        require "postmulti.core".watchdog(0.2, "it hangs") ]] .. HANG } })
+    end)
+
+    it("is called off, set anew, and forgotten by children", function()
+      local status, out, err = run { "-e", [[
+        local core = require "postmulti.core"
+        core.watchdog(0.2, "one") core.watchdog(0) core.run { "sleep", "0.3" }
+        core.watchdog(0.2, "two") core.watchdog(0.6, ("x"):rep(600))
+        print(core.run({ "sleep", "0.4" }).status)
+        io.stdout:flush() ]] .. HANG }
+      assert.same({ 1, "0\n", ("x"):rep(511) .. "\n" }, { status, out, err })
+    end)
+
+    it("takes numbers and text", function()
+      assert.has_error(function() core.watchdog() end)
+      assert.has_error(function() core.watchdog(1) end)
+      core.watchdog(-1)
     end)
   end)
 

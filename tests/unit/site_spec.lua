@@ -62,6 +62,15 @@ describe("config.lua", function()
     ["return { gruop = 'x' }"] = "'gruop' is no setting of config.lua; did you mean group",
     ["return { group = 1 }"] = "group must be a string, not a number",
     ["return { directories = { queue = 'x' } }"] = "'queue' is no directory of an instance",
+    ["return { settings = { 1 } }"] = "settings: 1 = number is no setting",
+    ["return { settings = { x = {} } }"] = "settings: x = table is no setting",
+    ["return { settings = { ['a b'] = 1 } }"] = "settings: parameter name \"a b\": must not contain",
+    ["return { settings = { queue_directory = '/x' } }"] = "queue_directory is different for each instance",
+    ["return { services = { { 'x', 'y' } } }"] = "services: %(unknown operation",
+    ["return { services = { 5 } }"] = "config.lua: services: ",
+    ["return { place = { nme = 'x' } }"] = "'nme' is no field of a place; did you mean name",
+    ["return { directories = { queue_directory = 'q/{name}' } }"] = "directories: .*specify an absolute path",
+    ["return { group = 'a b' }"] = "group: group name 'a b'",
     ["return { hook_time_limit = 0 }"] = "hook_time_limit must be a number of seconds",
     ["return"] = "it returns nothing, not a table",
     ["x ="] = "config.lua:1: ",
@@ -74,6 +83,18 @@ describe("config.lua", function()
       assert.matches(wanted, problem.message)
     end)
   end
+end)
+
+describe("a place that config.lua wants and that is nowhere", function()
+  it("is told as such", function()
+    local _, host = open { ["config.lua"] = "return { place = { name = 'gone' } }" }
+    local found = host()
+    local ok, problem = pcall(found.create, found, { name = "postfix-x" })
+    assert.is_false(ok)
+    assert.equal("no secondary instance matches the place that /etc/postmulti/config.lua wants: name 'gone'",
+      problem.message)
+    assert.equal("postfix-x", found:create({ name = "postfix-x", place = { all = true } }).name)
+  end)
 end)
 
 describe("commands.d", function()
@@ -125,6 +146,47 @@ describe("commands.d", function()
       assert.matches(wanted, problem.message)
     end)
   end
+end)
+
+describe("settings", function()
+  local function refused(method, ...)
+    local _, host = open {}
+    local out = host():instance "out"
+    local ok, problem = pcall(out[method], out, ...)
+    assert.is_false(ok)
+    return problem
+  end
+
+  it("are strings, numbers and booleans; anything else is a mistake that is told where it was made", function()
+    for _, method in ipairs { "set_fields", "override" } do
+      assert.matches("site_spec.lua:%d+: the value of x must be a string, a number or a boolean, not a table",
+        select(2, pcall(function()
+          local _, host = open {}
+          local out = host():instance "out"
+          out[method](out, "smtp/inet", { x = {} })
+          return true
+        end)))
+    end
+    assert.matches("the name of a setting must be a string, not a number", refused("set", { "x" }))
+    assert.matches("the value of x must be", refused("set", { x = print }))
+  end)
+
+  it("that are refused tell whether the request or the file is to blame", function()
+    local problem = refused("set", { ["a b"] = 1 })
+    assert.same({ "usage", "/etc/postfix-out" }, { problem.kind, problem.instance })
+    for _, method in ipairs { "set_fields", "override" } do
+      problem = refused(method, "none/inet", { chroot = "n" })
+      assert.same({ "not found", "/etc/postfix-out", "/etc/postfix-out/master.cf: there is no service none/inet" },
+        { problem.kind, problem.instance, problem.message })
+    end
+    assert.equal("usage", refused("set_fields", "smtp/inet", { bogus = "n" }).kind)
+    local fake, host = open {}
+    fake.files["/etc/postfix-out/master.cf"] = "smtp inet {\n"
+    local out = host():instance "out"
+    local ok
+    ok, problem = pcall(out.set_fields, out, "smtp/inet", { chroot = "n" })
+    assert.same({ false, "damaged" }, { ok, problem.kind })
+  end)
 end)
 
 describe("services", function()
@@ -180,5 +242,18 @@ describe("progress", function()
     assert.equal(10, select(2, text:gsub("\n", "")))
     assert.matches("create: 200/200 i200\n$", text)
     assert.equal("", run(false, {}))
+  end)
+
+  it("takes what host:instances gives, and names the instances", function()
+    local _, host = open {}
+    assert.equal("create: 1/2 /etc/postfix\ncreate: 2/2 postfix-out\n", run(false, host():instances()))
+    assert.equal("create: 1/2 7\ncreate: 2/2\n", run(false, { 7, {} }))
+  end)
+
+  it("tells what it wants where it was asked", function()
+    assert.matches("site_spec.lua:%d+: each: a list is wanted, or an iterator, not a nil",
+      select(2, pcall(function() postmulti.each(nil, "x") return 1 end)))
+    assert.matches("site_spec.lua:%d+: progress: a number is wanted, and a title",
+      select(2, pcall(function() postmulti.each({ 1 }) return 1 end)))
   end)
 end)

@@ -441,6 +441,70 @@ describe("postmulti.core", function()
       assert.is_true(core.sync(path "f"))
       assert.same({ nil, path "none" .. ": No such file or directory", 2 }, { core.sync(path "none") })
     end)
+
+    it("takes many at once, and passes over what is gone", function()
+      local list = { scratch, path "none" }
+      for index = 1, 40 do
+        write("s" .. index)
+        list[#list + 1] = path("s" .. index)
+      end
+      assert.is_true(core.sync(list))
+      assert.is_true(core.sync {})
+    end)
+
+    it("names the first of many that cannot be synced", function()
+      local list = { scratch }
+      for index = 1, 12 do
+        list[#list + 1] = path("f/" .. index) -- below a file
+      end
+      write("f")
+      assert.same({ nil, path "f/1" .. ": Not a directory", 20 }, { core.sync(list) })
+    end)
+  end)
+
+  describe("rename", function()
+    it("renames, and names both when it cannot", function()
+      write("from", "text")
+      assert.is_true(core.rename(path "from", path "to"))
+      assert.equal("text", core.read_file(path "to"))
+      assert.same({ nil, ("%s: cannot be renamed to %s: No such file or directory"):format(path "from", path "to"), 2 },
+        { core.rename(path "from", path "to") })
+    end)
+  end)
+
+  describe("append_file", function()
+    it("makes the file, and tells where the text begins", function()
+      assert.equal(0, core.append_file(path "log", "one\n"))
+      assert.equal(4, core.append_file(path "log", "two\n", { sync_later = true }))
+      assert.equal("one\ntwo\n", core.read_file(path "log"))
+      assert.equal(mode "600", core.stat(path "log").mode)
+    end)
+
+    it("follows no link and writes to no fifo", function()
+      write("victim", "text")
+      shell "ln -s victim log2; mkfifo fifo"
+      assert.equal(40, select(3, core.append_file(path "log2", "more")))
+      assert.equal("text", core.read_file(path "victim"))
+      assert.is_nil((core.append_file(path "fifo", "more")))
+      assert.equal(2, select(3, core.append_file(path "none/log", "more")))
+    end)
+
+    it("leaves nothing of a text for which there is no room", function()
+      assert.equal(0, core.append_file(path "log3", ("x"):rep(1000)))
+      local script = ("ulimit -f 1; trap '' XFSZ; exec lua5.4 -e '%s' 2>&1"):format(
+        ([[local core = require "postmulti.core"; print(core.append_file("%s", ("y"):rep(4000)))]]):format(path "log3"))
+      local exit = core.run({ "sh", "-c", script }, { stdout = "capture" })
+      assert.matches("File too large", exit.stdout)
+      assert.equal(("x"):rep(1000), core.read_file(path "log3"))
+    end)
+  end)
+
+  describe("checksum", function()
+    it("is that of the FNV-1a test vectors", function()
+      assert.equal("cbf29ce484222325", core.checksum "")
+      assert.equal("af63dc4c8601ec8c", core.checksum "a")
+      assert.equal("85944171f73967e8", core.checksum "foobar")
+    end)
   end)
 
   describe("this process", function()
@@ -459,9 +523,15 @@ describe("postmulti.core", function()
     end
 
     it("raises", function()
-      for _, name in ipairs { "stat", "read_file", "list", "real_path", "make_path", "unlink", "rmdir", "sync" } do
+      for _, name in ipairs { "stat", "read_file", "list", "real_path", "make_path", "unlink", "rmdir" } do
         for _, bad in ipairs { "", "a\0b", 1, true, {} } do refuses(name, bad) end
         refuses(name)
+      end
+      for _, bad in ipairs { "", "a\0b", 1, true, { 1 } } do
+        refuses("sync", bad)
+        refuses("append_file", bad, "")
+        refuses("rename", bad, path "x")
+        refuses("rename", path "x", bad)
       end
       for _, name in ipairs { "count_files", "remove_tree" } do
         for _, bad in ipairs { "", "/", "/etc", "..", "a/..", "../a", ".", "./", "a\0b", 1, {} } do

@@ -81,8 +81,15 @@ local function main_cf(host, prototype, new)
   return text
 end
 
----Make main.cf and master.cf. master.cf comes first, and one that is there is kept: alone it is no instance.
-local function make_files(host, transaction, new, args)
+---@class postmulti.NewFile
+---@field name string
+---@field text string
+---@field options table        for core.create_file
+---@field owner postmulti.Stat|nil  whose owner and group it gets
+
+---The files to be made. master.cf comes first, and one that is there is kept: alone it is no instance.
+---@return postmulti.NewFile[]
+local function planned_files(host, new, args)
   local core, config = host.core, new.config_directory
   local meta = host.parameters.meta_directory
   local path = config .. "/main.cf"
@@ -91,19 +98,39 @@ local function make_files(host, transaction, new, args)
   if #edits > 0 then
     text = errors.check(core.edit_main(text, edits, path))
   end
-  local master = config .. "/master.cf"
-  if not errors.if_exists(core.stat(master)) then
-    local prototype = meta .. "/master.cf.proto"
-    local stat = errors.check(core.stat(prototype))
-    local services = errors.check(core.read_file(prototype))
-    transaction:declare { { op = "file", path = master, new = services }, { op = "file", path = path, new = text } }
-    errors.check(core.create_file(master, services, { times_from = prototype }))
-    errors.check(core.set_permissions(config, "master.cf", { type = "file", uid = stat.uid, gid = stat.gid }))
+  local files = { { name = "main.cf", text = text, options = { sync_later = true } } }
+  local prototype = meta .. "/master.cf.proto"
+  if errors.if_exists(core.stat(config .. "/master.cf")) then
+    host.report("warning", config .. "/master.cf: it was there before, and is used as it is")
   else
-    host.report("warning", master .. ": it was there before, and is used as it is")
-    transaction:declare { { op = "file", path = path, new = text } }
+    table.insert(files, 1, {
+      name = "master.cf", text = errors.check(core.read_file(prototype)), owner = errors.check(core.stat(prototype)),
+      options = { times_from = prototype, sync_later = true },
+    })
   end
-  errors.check(core.create_file(path, text))
+  return files
+end
+
+---The records of new files.
+local function file_records(core, config, files)
+  local records = {}
+  for index, file in ipairs(files) do
+    records[index] = { op = "file", path = config .. "/" .. file.name, sum = core.checksum(file.text) }
+  end
+  return records
+end
+
+---Make them.
+local function make_files(core, transaction, config, files)
+  for _, file in ipairs(files) do
+    local path, owner = config .. "/" .. file.name, file.owner
+    errors.check(core.create_file(path, file.text, file.options))
+    if owner then
+      errors.check(core.set_permissions(config, file.name, { type = "file", uid = owner.uid, gid = owner.gid }))
+      transaction:later(path)
+    end
+    transaction:later(config)
+  end
 end
 
 ---Is there an instance in the configuration directory already? Half of one is refused: it is somebody's work.
@@ -139,7 +166,7 @@ end
 function M.plan(host, args)
   local name = args.name and names.instance_name(args.name)
   local fields = { name = name, group = args.group and names.group_name(args.group) }
-  for parameter in pairs(M.operands) do
+  for _, parameter in ipairs { "config_directory", "queue_directory", "data_directory" } do
     fields[parameter] = directory(host, args, parameter, name)
   end
   return fields
@@ -164,16 +191,18 @@ function M.run(host, transaction, args)
   common.require_init(host)
   entry.require_prototypes(host)
 
+  local identity = { name = name, group = group }
+  local plan = entry.plan(host, new)
+  local files = found and {} or planned_files(host, new, identity)
+  local records = file_records(host.core, new.config_directory, files)
   entry.make_directories(host, transaction, {
     { new.config_directory }, { new.queue_directory }, { new.data_directory, tonumber("700", 8) },
-  })
-  local identity = { name = name, group = group }
+  }, table.move(plan.records, 1, #plan.records, #records + 1, records))
+  make_files(host.core, transaction, new.config_directory, files)
   if found then
     entry.identify(host, transaction, new.config_directory, identity, { group = nil, name = nil })
-  else
-    make_files(host, transaction, new, identity)
   end
-  return entry.enter(host, transaction, new.config_directory, index, { keep_tighter = complete })
+  return entry.enter(host, transaction, plan, new.config_directory, index, { keep_tighter = complete })
 end
 
 return M

@@ -27,14 +27,14 @@ function M.run(host, transaction, args)
   table.remove(host.table, index)
   host.claims:release(instance.config_directory)
   -- Postfix permits two spellings of one directory; what another instance uses must not go.
-  for _, parameter in ipairs { "config_directory", "queue_directory", "data_directory" } do
-    entry.require_separate(host, parameter, instance[parameter])
-  end
+  entry.require_separate(host, instance)
   transaction:register(host.table)
   transaction:set_alternate(instance.config_directory, false)
-  transaction:declare { {
+  local records = remains.records(host.core, instance)
+  records[#records + 1] = {
     op = "remove", path = instance.config_directory, queue = instance.queue_directory, data = instance.data_directory,
-  } }
+  }
+  transaction:declare(records)
 end
 
 return M

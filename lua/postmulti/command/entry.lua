@@ -3,10 +3,13 @@
 local common = require "postmulti.command.common"
 local errors = require "postmulti.errors"
 local instance = require "postmulti.instance"
+local journal = require "postmulti.journal"
 local names = require "postmulti.names"
 local permissions = require "postmulti.permissions"
 
 local M = {}
+
+local DIRECTORIES = { "config_directory", "queue_directory", "data_directory" }
 
 ---Refuse names and directories that another instance has, whatever their spelling.
 ---@param host postmulti.Host
@@ -27,7 +30,7 @@ function M.claim(host, new, name)
     end
   end
   local mine = {}
-  for _, parameter in ipairs { "config_directory", "queue_directory", "data_directory" } do
+  for _, parameter in ipairs(DIRECTORIES) do
     local path = new[parameter]
     common.require_unclaimed(host, parameter, path)
     local same = mine[names.normalize(path)]
@@ -35,26 +38,35 @@ function M.claim(host, new, name)
       errors.raise("conflict", "%s = %s is also its own %s", parameter, path, same)
     end
     mine[names.normalize(path)] = parameter
-    M.require_separate(host, parameter, path)
-    host.claims:claim(path, config, parameter)
+  end
+  M.require_separate(host, new)
+  for _, parameter in ipairs(DIRECTORIES) do
+    host.claims:claim(new[parameter], config, parameter)
   end
 end
 
----Refuse a directory that exists and is, by another path, one that an instance has.
+---What tells one directory from another, whatever its path.
+local function identity(stat)
+  return ("%s:%s"):format(stat.device, stat.inode)
+end
+
+---Refuse directories that exist and are, by another path, those of an instance in the table.
 ---@param host postmulti.Host
----@param parameter string
----@param path string
-function M.require_separate(host, parameter, path)
-  local core = host.core
-  local stat = errors.if_exists(core.stat(path))
-  if not stat then
-    return
+---@param one { config_directory: string, queue_directory: string, data_directory: string }
+function M.require_separate(host, one)
+  local core, mine = host.core, {}
+  for _, parameter in ipairs(DIRECTORIES) do
+    local stat = errors.if_exists(core.stat(one[parameter]))
+    if stat then
+      mine[identity(stat)] = parameter
+    end
   end
-  for _, other in ipairs(host:load()) do
-    for _, theirs in ipairs { "config_directory", "queue_directory", "data_directory" } do
+  for _, other in ipairs(next(mine) and host:load() or {}) do
+    for _, theirs in ipairs(DIRECTORIES) do
       local there = other[theirs] and core.stat(other[theirs])
-      if there and there.device == stat.device and there.inode == stat.inode then
-        errors.raise("conflict", "%s = %s is the same directory as %s = %s of %s", parameter, path, theirs,
+      local parameter = there and mine[identity(there)]
+      if parameter then
+        errors.raise("conflict", "%s = %s is the same directory as %s = %s of %s", parameter, one[parameter], theirs,
           other[theirs], other:label())
       end
     end
@@ -86,17 +98,22 @@ end
 ---Make directories and their parents; undone with the transaction.
 ---@param host postmulti.Host
 ---@param transaction postmulti.Transaction
----@param rows { [1]: string, [2]: integer? }[]  path, mode
-function M.make_directories(host, transaction, rows)
+---@param rows { [1]: string, [2]: integer?, [3]: integer?, [4]: integer? }[]  path, mode, owner, group
+---@param more postmulti.Record[]?  of what will be done after that: so that all is declared at once
+function M.make_directories(host, transaction, rows, more)
   local core = host.core
   local records = {}
   for _, row in ipairs(rows) do
     local list = missing_directories(core, row[1])
     table.move(list, 1, #list, #records + 1, records)
   end
-  transaction:declare(records)
+  transaction:declare(table.move(more or {}, 1, #(more or {}), #records + 1, records))
   for _, row in ipairs(rows) do
-    errors.check(core.make_path(row[1], { mode = row[2] }))
+    local made = errors.check(core.make_path(row[1], { mode = row[2], uid = row[3], gid = row[4], sync_later = true }))
+    for _, path in ipairs(made) do
+      transaction:later(path)
+      transaction:later_beside(path)
+    end
   end
 end
 
@@ -117,40 +134,61 @@ function M.identify(host, transaction, config_directory, args, now)
   end
 end
 
----The queue directories that a plan will make.
-local function planned_directories(core, one, objects)
+---The directories that will be made, and what gets another owner or mode.
+local function planned_objects(core, one, objects)
   local records = {}
   for _, object in ipairs(objects) do
-    local path = object.path and one[object.base] .. "/" .. object.path
-    if path and object.create and not errors.if_exists(core.stat(path)) then
+    local base = one[object.base]
+    local path = object.path and base .. "/" .. object.path or base
+    local stat = errors.if_exists(core.stat(path))
+    if stat then
+      records[#records + 1] = journal.permissions(base, object.path, stat)
+    elseif object.path and object.create then
       records[#records + 1] = { op = "directory", path = path }
     end
   end
   return records
 end
 
----Owners and modes, then the table. A list of files that is not understood is left to Postfix's own program.
+---@class postmulti.EntryPlan
+---@field objects postmulti.PrivateObject[]|nil  nil: Postfix's own program must give owners and modes
+---@field records postmulti.Record[]             of what M.enter will do, to be declared before
+
+---What entering an instance will do: owners and modes. A list of files that is not understood is left to Postfix's own
+---program.
+---@param host postmulti.Host
+---@param one { config_directory: string, queue_directory: string, data_directory: string }
+---@return postmulti.EntryPlan
+function M.plan(host, one)
+  local objects, reason = permissions.read(host.core, host.parameters.meta_directory)
+  if not objects then
+    host.report("warning", reason .. "; running postfix set-permissions instead")
+    return { records = { { op = "set-permissions", path = one.config_directory } } }
+  end
+  local records = planned_objects(host.core, one, objects)
+  if permissions.chroot_script(host) then
+    records[#records + 1] = { op = "chroot", path = one.config_directory, queue = one.queue_directory }
+  end
+  return { objects = objects, records = records }
+end
+
+---Owners and modes, then the table.
 ---@param host postmulti.Host
 ---@param transaction postmulti.Transaction
+---@param plan postmulti.EntryPlan
 ---@param config_directory string
 ---@param index integer  place in the table
 ---@param options { keep_tighter: boolean? }?
 ---@return postmulti.Instance
-function M.enter(host, transaction, config_directory, index, options)
+function M.enter(host, transaction, plan, config_directory, index, options)
   local core = host.core
   local one = instance.read(host, config_directory)
   one:check()
-  local objects, reason = permissions.read(core, host.parameters.meta_directory)
-  if objects then
-    local plan = permissions.plan(core, one, objects)
-    transaction:declare(planned_directories(core, one, objects))
-    permissions.apply(core, one, plan, options)
-    if permissions.chroot_script(host) then
-      transaction:declare { { op = "chroot", path = config_directory, queue = one.queue_directory } }
+  if plan.objects then
+    local changed = permissions.apply(core, one, permissions.plan(core, one, plan.objects), options)
+    for _, path in ipairs(changed) do
+      transaction:later(path)
     end
-  else
-    host.report("warning", reason .. "; running postfix set-permissions instead")
-    transaction:declare { { op = "set-permissions", path = config_directory } }
   end
   table.insert(host:load(), index, one)
   transaction:register(host.table)

@@ -63,9 +63,10 @@ function M.run(host, transaction, args)
       found.queue_directory)
   end
 
-  entry.make_directories(host, transaction, { { found.data_directory, tonumber("700", 8) } })
+  local plan = entry.plan(host, found)
+  entry.make_directories(host, transaction, { { found.data_directory, tonumber("700", 8) } }, plan.records)
   entry.identify(host, transaction, config, { name = name, group = group }, found)
-  return entry.enter(host, transaction, config, index, { keep_tighter = true })
+  return entry.enter(host, transaction, plan, config, index, { keep_tighter = true })
 end
 
 return M

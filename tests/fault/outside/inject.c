@@ -6,7 +6,12 @@
  *
  * MODE is an errno (a number): the call is not executed and fails; "short": a
  * read or write gets half its size; "kill": all processes of the command are
- * killed before the call; "one": only the process that makes it.
+ * killed before the call; "one": only the process that makes it. "+ERRNO": a
+ * disk that stays broken: from the Nth call on, of all processes, every call
+ * fails that such a disk would refuse, if it is about something below /etc or
+ * /var. A full one (ENOSPC, EDQUOT) refuses to write and to make names; any
+ * other (EIO, EROFS) to remove them and to change owners and modes, too. All
+ * of them can still be read.
  *
  * Only calls that change files, or whose failure a program must care for, are
  * counted, over all processes in the order in which they are made. A seccomp
@@ -16,6 +21,8 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -55,7 +62,41 @@ static const struct call {
 };
 #define CALLS (sizeof calls / sizeof calls[0])
 
-enum mode { LIST, FAIL, SHORT, KILL_ALL, KILL_ONE };
+enum mode { LIST, FAIL, SHORT, KILL_ALL, KILL_ONE, BROKEN_DISK };
+
+/*
+ * What a broken disk refuses: the place of the path, or of the descriptor, among
+ * the arguments, and of the descriptor that the path is relative to.
+ */
+enum { NONE = -1 };
+enum refuses { ANY_DISK, NOT_FULL, IF_OPEN_WRITES };
+
+static const struct refusal {
+	int number;
+	int path, base, fd;
+	enum refuses when;
+} refusals[] = {
+	{ SYS_write, NONE, NONE, 0, ANY_DISK }, { SYS_pwrite64, NONE, NONE, 0, ANY_DISK },
+	{ SYS_ftruncate, NONE, NONE, 0, ANY_DISK }, { SYS_fsync, NONE, NONE, 0, ANY_DISK },
+	{ SYS_fdatasync, NONE, NONE, 0, ANY_DISK }, { SYS_fsetxattr, NONE, NONE, 0, ANY_DISK },
+	{ SYS_mkdirat, 1, 0, NONE, ANY_DISK }, { SYS_renameat, 3, 2, NONE, ANY_DISK },
+	{ SYS_renameat2, 3, 2, NONE, ANY_DISK }, { SYS_linkat, 3, 2, NONE, ANY_DISK },
+	{ SYS_symlinkat, 2, 1, NONE, ANY_DISK }, { SYS_openat, 1, 0, NONE, IF_OPEN_WRITES },
+	{ SYS_openat2, 1, 0, NONE, IF_OPEN_WRITES },
+	{ SYS_unlinkat, 1, 0, NONE, NOT_FULL }, { SYS_fchmod, NONE, NONE, 0, NOT_FULL },
+	{ SYS_fchmodat, 1, 0, NONE, NOT_FULL }, { SYS_fchown, NONE, NONE, 0, NOT_FULL },
+	{ SYS_fchownat, 1, 0, NONE, NOT_FULL }, { SYS_utimensat, 1, 0, NONE, NOT_FULL },
+	{ SYS_fremovexattr, NONE, NONE, 0, NOT_FULL },
+#ifdef SYS_open
+	{ SYS_mkdir, 0, NONE, NONE, ANY_DISK }, { SYS_rename, 1, NONE, NONE, ANY_DISK },
+	{ SYS_link, 1, NONE, NONE, ANY_DISK }, { SYS_symlink, 1, NONE, NONE, ANY_DISK },
+	{ SYS_open, 0, NONE, NONE, IF_OPEN_WRITES }, { SYS_creat, 0, NONE, NONE, ANY_DISK },
+	{ SYS_unlink, 0, NONE, NONE, NOT_FULL }, { SYS_rmdir, 0, NONE, NONE, NOT_FULL },
+	{ SYS_chmod, 0, NONE, NONE, NOT_FULL }, { SYS_chown, 0, NONE, NONE, NOT_FULL },
+	{ SYS_lchown, 0, NONE, NONE, NOT_FULL },
+#endif
+};
+#define REFUSALS (sizeof refusals / sizeof refusals[0])
 
 static struct {
 	enum mode mode;
@@ -139,6 +180,84 @@ static void strike(pid_t pid, struct user_regs_struct *regs)
 		die("PTRACE_SETREGS");
 }
 
+static unsigned long long argument(const struct user_regs_struct *regs, int place)
+{
+	const unsigned long long all[] = { regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9 };
+
+	return all[place];
+}
+
+/* A string of the process, cut to fit; "" where there is none. */
+static void read_string(pid_t pid, unsigned long long at, char *text, size_t size)
+{
+	size_t length = 0;
+
+	for (; at != 0 && length + sizeof(long) < size; length += sizeof(long)) {
+		long word;
+
+		errno = 0;
+		word = ptrace(PTRACE_PEEKDATA, pid, at + length, 0);
+		if (errno != 0)
+			break;
+		memcpy(text + length, &word, sizeof word);
+		if (memchr(&word, '\0', sizeof word) != NULL)
+			return;
+	}
+	text[length] = '\0';
+}
+
+/* Where a descriptor of the process leads to, AT_FDCWD: its working directory; followed by "/" and NAME. */
+static void name_of(pid_t pid, int fd, const char *name, char *path, size_t size)
+{
+	char link[64], target[PATH_MAX];
+	ssize_t length;
+
+	(void)snprintf(link, sizeof link, fd == AT_FDCWD ? "/proc/%d/cwd" : "/proc/%d/fd/%d", (int)pid, fd);
+	length = readlink(link, target, sizeof target - 1);
+	target[length < 0 ? 0 : length] = '\0';
+	(void)snprintf(path, size, "%s/%s", target, name);
+}
+
+/* Does an open make the file, or open it to be written? */
+static int open_writes(pid_t pid, const struct user_regs_struct *regs)
+{
+	unsigned long long flags = regs->orig_rax == SYS_openat ? regs->rdx : regs->rsi;
+
+	if (regs->orig_rax == SYS_openat2)
+		flags = (unsigned long long)ptrace(PTRACE_PEEKDATA, pid, regs->rdx, 0);
+	return (flags & O_ACCMODE) != O_RDONLY || (flags & O_CREAT) != 0;
+}
+
+/* Is a call one that the broken disk refuses? */
+static int is_refused(pid_t pid, const struct user_regs_struct *regs)
+{
+	char path[2 * PATH_MAX] = "", name[PATH_MAX];
+	int is_full = plan.number == ENOSPC || plan.number == EDQUOT;
+
+	for (size_t i = 0; i < REFUSALS; i++) {
+		const struct refusal *row = &refusals[i];
+
+		if ((unsigned long long)row->number != regs->orig_rax)
+			continue;
+		if ((row->when == NOT_FULL && is_full) || (row->when == IF_OPEN_WRITES && !open_writes(pid, regs)))
+			return 0;
+		if (row->path == NONE)
+			name_of(pid, (int)argument(regs, row->fd), "", path, sizeof path);
+		else {
+			read_string(pid, argument(regs, row->path), name, sizeof name);
+			if (*name == '/')
+				(void)snprintf(path, sizeof path, "%s", name);
+			else
+				name_of(pid, row->base == NONE ? AT_FDCWD : (int)argument(regs, row->base), name, path,
+					sizeof path);
+		}
+		if (row->when == IF_OPEN_WRITES && is_full && access(path, F_OK) == 0)
+			return 0; /* nothing is made */
+		return strncmp(path, "/etc/", 5) == 0 || strncmp(path, "/var/", 5) == 0;
+	}
+	return 0;
+}
+
 static void at_call(pid_t pid)
 {
 	struct user_regs_struct regs;
@@ -148,7 +267,7 @@ static void at_call(pid_t pid)
 	plan.count++;
 	if (plan.mode == LIST)
 		dprintf(REPORT, "%ld %s\n", plan.count, call_name((int)regs.orig_rax));
-	else if (plan.count == plan.at)
+	else if (plan.mode == BROKEN_DISK ? plan.count >= plan.at && is_refused(pid, &regs) : plan.count == plan.at)
 		strike(pid, &regs);
 }
 
@@ -199,6 +318,7 @@ int main(int argc, char **argv)
 		plan.mode = strcmp(argv[1], "kill") == 0    ? KILL_ALL
 			    : strcmp(argv[1], "one") == 0   ? KILL_ONE
 			    : strcmp(argv[1], "short") == 0 ? SHORT
+			    : argv[1][0] == '+'		    ? BROKEN_DISK
 							    : FAIL;
 		plan.number = atoi(argv[1]);
 		plan.at = atol(argv[2]);
