@@ -44,7 +44,7 @@ WARNINGS = -std=c11 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing
 HARDENING = -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 ALL_CFLAGS = $(WARNINGS) $(HARDENING) -pthread -fPIC -fvisibility=hidden -MMD -MP -I$(BUILD) -Isrc $(LUA_CFLAGS) $(CFLAGS)
 
-HOST_SOURCES = src/main.c src/loader.c src/prompt.c
+HOST_SOURCES = src/main.c src/loader.c src/pool.c src/prompt.c src/thin.c
 CORE_SOURCES = $(sort $(filter-out $(HOST_SOURCES),$(wildcard src/*.c)))
 CORE_OBJECTS = $(CORE_SOURCES:src/%.c=$(BUILD)/%.o)
 HOST_OBJECTS = $(HOST_SOURCES:src/%.c=$(BUILD)/%.o)
@@ -110,7 +110,7 @@ $(BUILD)/postmulti/core.so: $(CORE_OBJECTS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -shared -o $@ $^
 
 $(BUILD)/postmulti-lua: $(HOST_OBJECTS) $(CORE_OBJECTS)
-	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -Wl,-E -o $@ $^ $(LUA_LIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -Wl,-E -Wl,-z,noseparate-code -o $@ $^ $(LUA_LIBS)
 
 # The command with the interpreter that is installed with it.
 $(BUILD)/postmulti.script: scripts/postmulti $(BUILD)/build.h
@@ -137,9 +137,9 @@ unit: all
 system: all
 	$(BUSTED) tests/system
 
-$(BUILD)/fault/%: tests/fault/%.c $(CORE_OBJECTS) $(BUILD)/loader.o
+$(BUILD)/fault/%: tests/fault/%.c $(CORE_OBJECTS) $(BUILD)/loader.o $(BUILD)/pool.o $(BUILD)/thin.o
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(CORE_OBJECTS) $(BUILD)/loader.o $(LUA_LIBS)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(CORE_OBJECTS) $(BUILD)/loader.o $(BUILD)/pool.o $(BUILD)/thin.o $(LUA_LIBS)
 
 # A program that plays the end of a process by longjmp leaves its memory allocated.
 $(BUILD)/bench/%: tests/bench/%.c
@@ -233,7 +233,7 @@ stage: all
 # Times: see tests/bench/run. Costs that do not depend on the machine's mood: see tests/bench/ci.
 N = 1000
 bench: all
-	tests/bench/run $(N)
+	tests/bench/run $(N) $(if $(REALTIME),-r)
 
 bench-ir bench-ci: all $(BUILD)/bench/floor $(BUILD)/bench/measure
 	tests/bench/ci $(if $(RECORD),--record) $(if $(filter bench-ir,$@),--instructions)

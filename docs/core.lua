@@ -50,6 +50,16 @@ function core.parse_main(text, path) end
 ---@return table<string, string>|nil partial  for "malformed": what the well-formed lines say
 function core.read_parameters(path, names) end
 
+---Read parameters of a main.cf that has nothing special, as most: the short cut of read_parameters, for many files. Where
+---there is anything to say about the file or one of the values - it cannot be read, there would be a remark, a name is
+---set twice, a value has a "$" or a blank or more than one line - the answer is false, and read_parameters has the rest.
+---@param directory string
+---@param suffix string  what is put behind it, to make a path
+---@param ... string     names, at most 8
+---@return boolean is_plain
+---@return string|nil ...  the values of the names, in their order; nil: not set
+function core.read_plain(directory, suffix, ...) end
+
 ---Have the disk fetch many files ahead of their being read one by one. Only what is not in memory is fetched, nothing is
 ---remembered, nothing fails: without it reading gives the same, later.
 ---@param list string[]

@@ -40,7 +40,7 @@ static void push_build(lua_State *L)
 /* luaopen_postmulti_core - require "postmulti.core" */
 int luaopen_postmulti_core(lua_State *L)
 {
-	lua_newtable(L);
+	lua_createtable(L, 0, 64); /* about as many as there are */
 	luaL_setfuncs(L, bind_main_cf, 0);
 	luaL_setfuncs(L, bind_master_cf, 0);
 	luaL_setfuncs(L, bind_expand, 0);

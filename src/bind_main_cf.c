@@ -1,5 +1,5 @@
 /*
- * parse_main, read_parameters, edit_main, squeeze: the contract is docs/core.lua.
+ * parse_main, read_parameters, read_plain, edit_main, squeeze: the contract is docs/core.lua.
  *
  * A path that is nil is left out of messages. Names and values are strings; a
  * number is taken as its decimal text.
@@ -14,6 +14,7 @@
 
 #define SCRATCH_TYPE "postmulti.scratch"
 #define SCRATCH_KEEP (1024 * 1024) /* more memory than this is given back after use */
+#define MANY 32                    /* settings that a file has without surprising */
 
 /* Memory of the C core while a function runs; kept from call to call, as most files are of one size. */
 struct scratch {
@@ -267,7 +268,7 @@ static int core_read_parameters(lua_State *L)
 		luaL_checktype(L, NAMES, LUA_TTABLE);
 	lua_settop(L, NAMES);
 	scratch = scratch_take(L);
-	lua_newtable(L);
+	lua_createtable(L, 0, lua_isnil(L, NAMES) ? MANY : 0);
 	lua_newtable(L);
 	if (!lua_isnil(L, NAMES))
 		wanted = push_wanted(L, NAMES, &count);
@@ -302,6 +303,90 @@ static int core_read_parameters(lua_State *L)
 	lua_pushvalue(L, VALUES);
 	lua_pushvalue(L, REMARKS);
 	return 2;
+}
+
+#define PLAIN_MAX 8 /* names that read_plain takes */
+
+/* A value that read_plain looks for, and what is found of it. */
+struct plain {
+	const char *name, *value; /* value: NULL, not set */
+	size_t name_length, value_length;
+};
+
+/* is_plain - is a value what it says: no expression, no blank, all of it in one line of `text`? */
+static bool is_plain(const struct buffer *text, const struct main_cf_setting *setting)
+{
+	if (setting->value < text->data || setting->value > text->data + text->length) /* it is joined from lines */
+		return false;
+	for (size_t i = 0; i < setting->value_length; i++)
+		if (setting->value[i] == '$' || config_is_blank(setting->value[i]))
+			return false;
+	return true;
+}
+
+/* keep_plain - note the value of a setting, if it is wanted; false: it is not plain, or there is another one */
+static bool keep_plain(const struct buffer *text, const struct main_cf_setting *setting, struct plain *wanted,
+		       int count)
+{
+	for (int i = 0; i < count; i++) {
+		if (wanted[i].name_length != setting->name_length ||
+		    memcmp(wanted[i].name, setting->name, setting->name_length) != 0)
+			continue;
+		if (wanted[i].value != NULL || !is_plain(text, setting))
+			return false;
+		wanted[i].value = setting->value;
+		wanted[i].value_length = setting->value_length;
+		return true;
+	}
+	return true;
+}
+
+/* read_plain - fill in the values of a file; false: there is something to say about it or them */
+static bool read_plain(struct scratch *scratch, struct plain *wanted, int count)
+{
+	const char *path = scratch->message.data;
+	struct main_cf_setting setting;
+	enum main_cf_item item;
+	struct fault fault;
+
+	if (buffer_failed(&scratch->message) || read_file(path, &scratch->text, &fault) != READ_FILE_OK)
+		return false;
+	main_cf_open(&scratch->reader, scratch->text.data, scratch->text.length);
+	while ((item = main_cf_next(&scratch->reader, &setting)) == MAIN_CF_SETTING && !setting.nul)
+		if (!keep_plain(&scratch->text, &setting, wanted, count))
+			return false;
+	return item == MAIN_CF_END;
+}
+
+/* core_read_plain - the values of a file that has nothing special */
+static int core_read_plain(lua_State *L)
+{
+	enum { DIRECTORY = 1, SUFFIX = 2 };
+	const char *directory = luaL_checkstring(L, DIRECTORY), *suffix = luaL_checkstring(L, SUFFIX);
+	struct plain wanted[PLAIN_MAX];
+	int count = lua_gettop(L) - SUFFIX;
+	struct scratch *scratch;
+	bool plain;
+
+	luaL_argcheck(L, count <= PLAIN_MAX, SUFFIX + PLAIN_MAX + 1, "too many names");
+	for (int i = 0; i < count; i++) {
+		wanted[i].name = luaL_checklstring(L, SUFFIX + 1 + i, &wanted[i].name_length);
+		wanted[i].value = NULL;
+	}
+	scratch = scratch_take(L);
+	buffer_reset(&scratch->message);
+	buffer_add_string(&scratch->message, directory);
+	buffer_add_string(&scratch->message, suffix);
+	plain = read_plain(scratch, wanted, count);
+	lua_pushboolean(L, plain);
+	for (int i = 0; plain && i < count; i++) {
+		if (wanted[i].value != NULL)
+			lua_pushlstring(L, wanted[i].value, wanted[i].value_length);
+		else
+			lua_pushnil(L);
+	}
+	scratch_give(L, SUFFIX + count + 1);
+	return plain ? 1 + count : 1;
 }
 
 /* check_operation - the operation that the string on the top of the stack names; popped */
@@ -423,6 +508,7 @@ static int core_squeeze(lua_State *L)
 const luaL_Reg bind_main_cf[] = {
 	{ "parse_main", core_parse_main },
 	{ "read_parameters", core_read_parameters },
+	{ "read_plain", core_read_plain },
 	{ "edit_main", core_edit_main },
 	{ "squeeze", core_squeeze },
 	{ NULL, NULL },

@@ -13,6 +13,7 @@
 #include "fault.h"
 #include "read_file.h"
 #include "sys.h"
+#include "thin.h"
 
 #define BUFFER_TYPE "postmulti.loader.buffer"
 /* lua.h declares lua_ident: version and copyright of the library that runs */
@@ -140,6 +141,21 @@ static int add_code(lua_State *L, const void *code, size_t size, void *buffer)
 	return buffer_failed(buffer);
 }
 
+/* add_function - append the function on the top of the stack, without the names of its locals */
+static void add_function(lua_State *L, struct buffer *compiled)
+{
+	struct buffer *full = push_buffer(L);
+	size_t before = compiled->length;
+
+	lua_insert(L, -2);
+	if (lua_dump(L, add_code, full, 0) != 0)
+		luaL_error(L, "not enough memory");
+	if (!thin(compiled, full->data, full->length)) {
+		compiled->length = before;
+		buffer_add(compiled, full->data, full->length);
+	}
+}
+
 /* loader_compile - compile(path, name) */
 static int loader_compile(lua_State *L)
 {
@@ -162,7 +178,8 @@ static int loader_compile(lua_State *L)
 	buffer_add(compiled, lua_ident, strlen(lua_ident) + 1);
 	buffer_add(compiled, &source->length, sizeof source->length);
 	buffer_add(compiled, source->data, source->length);
-	if (lua_dump(L, add_code, compiled, 0) != 0 || buffer_failed(compiled))
+	add_function(L, compiled);
+	if (buffer_failed(compiled))
 		return luaL_error(L, "not enough memory");
 	lua_pushlstring(L, compiled->data, compiled->length);
 	return 1;

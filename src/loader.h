@@ -2,8 +2,9 @@
  * loader - load installed Lua modules, compiled where that is the same thing
  *
  * Beside an installed NAME.lua, `make install` puts NAME.luac: a head, the text
- * of NAME.lua, and what Lua compiled from it, debug information included. It
- * is used for one purpose, that a program starts sooner, and only while
+ * of NAME.lua, and what Lua compiled from it, with line numbers but without the
+ * names of local variables (see thin.h). It is used for one purpose, that a
+ * program starts sooner, and only while
  *
  *   - NAME.lua holds that very text, byte for byte: an edit takes effect at
  *     once, whatever the times of the files;

@@ -24,6 +24,7 @@
 #include "build.h"
 #include "interrupt.h"
 #include "loader.h"
+#include "pool.h"
 #include "prompt.h"
 #include "sys.h"
 
@@ -256,47 +257,45 @@ static int handle_message(lua_State *L)
 	return 1;
 }
 
-/* add_template - add to the search path on top, unless it is relative or there already */
-static void add_template(lua_State *L, const char *entry, size_t length)
+/* has_template - is an entry in a search path, which ends with a separator where it is not empty? */
+static bool has_template(const char *path, const char *entry, size_t length)
 {
-	const char *path, *wanted;
+	for (; *path != '\0'; path += strcspn(path, LUA_PATH_SEP) + 1)
+		if (strcspn(path, LUA_PATH_SEP) == length && memcmp(path, entry, length) == 0)
+			return true;
+	return false;
+}
 
-	if (length == 0 || *entry != '/')
-		return;
-	lua_pushlstring(L, entry, length);
-	wanted = lua_pushfstring(L, LUA_PATH_SEP "%s" LUA_PATH_SEP, lua_tostring(L, -1));
-	path = lua_pushfstring(L, LUA_PATH_SEP "%s" LUA_PATH_SEP, lua_tostring(L, -3));
-	if (strstr(path, wanted) != NULL) {
-		lua_pop(L, 3);
-		return;
+/* add_templates - append the absolute entries of a search path that are not there yet, each with a separator */
+static void add_templates(char *path, const char *entries)
+{
+	char *end = path + strlen(path);
+
+	for (size_t length; *entries != '\0'; entries += length + (entries[length] != '\0')) {
+		length = strcspn(entries, LUA_PATH_SEP);
+		if (*entries != '/' || has_template(path, entries, length))
+			continue;
+		memcpy(end, entries, length);
+		end += length;
+		memcpy(end, LUA_PATH_SEP, sizeof LUA_PATH_SEP);
+		end += sizeof LUA_PATH_SEP - 1;
 	}
-	path = lua_tostring(L, -4);
-	lua_pushfstring(L, "%s%s%s", path, *path != '\0' ? LUA_PATH_SEP : "", lua_tostring(L, -3));
-	lua_replace(L, -5);
-	lua_pop(L, 3);
 }
 
 /* set_path - package.FIELD: ours, then the absolute entries of Lua's compiled-in one */
 static void set_path(lua_State *L, int package, const char *field, const char *ours)
 {
-	const char *const source[] = { ours, NULL };
-	const char *theirs;
+	const char *theirs = lua_getfield(L, package, field) == LUA_TSTRING ? lua_tostring(L, -1) : "";
+	char *path = lua_newuserdatauv(L, strlen(ours) + strlen(theirs) + 3, 0);
+	size_t length;
 
-	(void)lua_getfield(L, package, field);
-	theirs = lua_tostring(L, -1);
-	lua_pushliteral(L, "");
-	for (int i = 0; i < 2; i++) {
-		const char *at = source[i] != NULL ? source[i] : theirs;
-
-		while (at != NULL && *at != '\0') {
-			size_t length = strcspn(at, LUA_PATH_SEP);
-
-			add_template(L, at, length);
-			at += length + (at[length] != '\0');
-		}
-	}
+	*path = '\0';
+	add_templates(path, ours);
+	add_templates(path, theirs);
+	length = strlen(path);
+	lua_pushlstring(L, path, length > 0 ? length - (sizeof LUA_PATH_SEP - 1) : 0);
 	lua_setfield(L, package, field);
-	lua_pop(L, 1);
+	lua_pop(L, 2);
 }
 
 /* open_libraries - the standard ones and our own; LUA_PATH and LUA_CPATH are not heeded */
@@ -379,6 +378,8 @@ static bool run_script(lua_State *L, const struct host *host, const char *file, 
 {
 	int count = 0, status = luaL_loadfile(L, file);
 
+	if (!host->has_chunk) /* the first thing to run */
+		(void)lua_gc(L, LUA_GCRESTART);
 	if (status == LUA_OK && host->script < host->argc) {
 		count = host->argc - host->script - 1;
 		luaL_checkstack(L, count + 3, "too many arguments to the script");
@@ -404,16 +405,19 @@ static int run(lua_State *L)
 	const char *file = has_script ? host->argv[host->script] : NULL;
 	int handler;
 
+	(void)lua_gc(L, LUA_GCSTOP); /* what is opened and loaded stays */
 	open_libraries(L);
 	set_arg(L, host);
 	lua_pushlightuserdata(L, host);
 	lua_pushcclosure(L, handle_message, 1);
 	handler = lua_gettop(L);
+	has_prompt = host->interactive || (!has_script && !host->has_chunk && isatty(STDIN_FILENO));
+	if (host->lint || host->has_chunk || has_prompt)
+		(void)lua_gc(L, LUA_GCRESTART);
 	if (host->lint) {
 		lua_pushboolean(L, run_lint(L, handler));
 		return 1;
 	}
-	has_prompt = host->interactive || (!has_script && !host->has_chunk && isatty(STDIN_FILENO));
 	if (!has_prompt && bind_interrupt_install(L) < 0)
 		return luaL_error(L, "signals: %s", strerror(errno));
 	well = run_chunks(L, host, handler);
@@ -428,10 +432,33 @@ static int run(lua_State *L)
 	return 1;
 }
 
+/* What warn() of a script does: as with lua(1), nothing until it says "@on". */
+struct warnings {
+	bool on;
+	bool within; /* a message that is not at its end */
+};
+
+/* warn - a lua_WarnFunction: pieces of a message, or one that controls */
+static void warn(void *state, const char *piece, int more)
+{
+	struct warnings *warnings = state;
+
+	if (!warnings->within && !more && *piece == '@') {
+		if (strcmp(piece, "@on") == 0 || strcmp(piece, "@off") == 0)
+			warnings->on = piece[2] == 'n';
+		return;
+	}
+	if (warnings->on)
+		(void)fprintf(stderr, "%s%s%s", warnings->within ? "" : "Lua warning: ", piece, more ? "" : "\n");
+	warnings->within = more;
+}
+
 /* main - exit status 0, 1 for any failure, or what the script gives to os.exit */
 int main(int argc, char **argv)
 {
 	struct host host = { .argc = argc, .argv = argv, .script = argc };
+	struct warnings warnings = { .on = false };
+	struct pool pool = POOL_INIT;
 	lua_State *L;
 	int result;
 
@@ -445,9 +472,10 @@ int main(int argc, char **argv)
 	result = parse_options(&host);
 	if (result != 0)
 		return result == DONE ? EXIT_SUCCESS : result;
-	L = luaL_newstate();
+	L = lua_newstate(pool_resize, &pool);
 	if (L == NULL)
 		return complain("not enough memory");
+	lua_setwarnf(L, warn, &warnings);
 	lua_pushcfunction(L, run);
 	lua_pushlightuserdata(L, &host);
 	if (lua_pcall(L, 1, 1, 0) != LUA_OK)
@@ -455,5 +483,6 @@ int main(int argc, char **argv)
 	else
 		result = lua_toboolean(L, -1) ? EXIT_SUCCESS : EXIT_FAILURE;
 	lua_close(L);
+	pool_end(&pool);
 	return result;
 }

@@ -13,7 +13,6 @@
 #include "threads.h"
 
 #define THREADS 16
-#define SAMPLES 4
 #define BLOCK_SIZE (32 * 1024) /* of a read; most files are smaller */
 
 struct prefetch {
@@ -31,8 +30,8 @@ static int open_quietly(const char *path)
 	return sys->openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0);
 }
 
-/* is_cold - is the start of a file known not to be in memory? */
-static bool is_cold(const char *path)
+/* prefetch_is_cold - see the header */
+bool prefetch_is_cold(const char *path)
 {
 	char byte;
 	struct iovec one = { .iov_base = &byte, .iov_len = 1 };
@@ -44,15 +43,6 @@ static bool is_cold(const char *path)
 	cold = sys->preadv2(fd, &one, 1, 0, RWF_NOWAIT) < 0 && errno == EAGAIN;
 	(void)sys->close(fd);
 	return cold;
-}
-
-/* is_worth_while - are some of the files cold? */
-static bool is_worth_while(const struct prefetch *prefetch)
-{
-	for (size_t i = 1; i <= SAMPLES; i++)
-		if (is_cold(prefetch->names[i * (prefetch->count - 1) / SAMPLES]))
-			return true;
-	return false;
 }
 
 /* fetch - a thread: read what nobody else has taken */
@@ -94,8 +84,7 @@ struct prefetch *prefetch_start(const char *names, size_t length, size_t count)
 	name = prefetch->text;
 	for (size_t i = 0; i < count; i++, name += strlen(name) + 1)
 		prefetch->names[i] = name;
-	if (is_worth_while(prefetch))
-		prefetch->running = threads_start(prefetch->threads, THREADS, fetch, prefetch);
+	prefetch->running = threads_start(prefetch->threads, THREADS, fetch, prefetch);
 	if (prefetch->running > 0)
 		return prefetch;
 	prefetch_end(prefetch);

@@ -2,16 +2,28 @@
 --
 -- Names and directories share one table; they are compared byte for byte, as Postfix compares them.
 
+-- There may be ten thousand instances: a claim is a number, of its holder and of the parameter, and no table.
+local PARAMETERS = {
+  "multi_instance_name", "config_directory", "queue_directory", "data_directory",
+  "command_directory", "daemon_directory", "shlib_directory", -- that all instances share
+}
+local NUMBER = {}
+local STEP = 8 -- more than there are
+
+for number, parameter in ipairs(PARAMETERS) do
+  NUMBER[parameter] = number
+end
+
 ---@class postmulti.Claims
----@field owners table<string, string>      value -> configuration directory of the instance that has it
----@field parameters table<string, string>  value -> the parameter whose value it is
+---@field private claimed table<string, integer>  value -> STEP * index of the holder + number of the parameter
+---@field private holders string[]                configuration directories; one may be there twice
 ---@field private spellings table<string, table<string, true>>|nil  normalized path -> claimed values; made when asked
 local Claims = {}
 Claims.__index = Claims
 
 ---@return postmulti.Claims
 function Claims.new()
-  return setmetatable({ owners = {}, parameters = {} }, Claims)
+  return setmetatable({ claimed = {}, holders = {} }, Claims)
 end
 
 ---Enter a value in the index of spellings.
@@ -20,6 +32,17 @@ local function index(spellings, value)
     local path = require("postmulti.names").normalize(value)
     spellings[path] = spellings[path] or {}
     spellings[path][value] = true
+  end
+end
+
+---Who has VALUE? nil, nil: nobody.
+---@private
+---@return string|nil directory
+---@return string|nil parameter
+function Claims:owner(value)
+  local claim = self.claimed[value]
+  if claim then
+    return self.holders[claim // STEP], PARAMETERS[claim % STEP]
   end
 end
 
@@ -32,14 +55,17 @@ function Claims:claim(value, directory, parameter)
   if not value then
     return nil
   end
-  local owner = self.owners[value]
-  if not owner then
-    self.owners[value], self.parameters[value] = directory, parameter
-    if self.spellings then
-      index(self.spellings, value)
-    end
-  elseif owner ~= directory or self.parameters[value] ~= parameter then
-    return ("%s of %s"):format(self.parameters[value], owner)
+  local owner, of = self:owner(value)
+  if owner then
+    return (owner ~= directory or of ~= parameter) and ("%s of %s"):format(of, owner) or nil
+  end
+  local holders = self.holders
+  if holders[#holders] ~= directory then
+    holders[#holders + 1] = directory
+  end
+  self.claimed[value] = STEP * #holders + NUMBER[parameter]
+  if self.spellings then
+    index(self.spellings, value)
   end
 end
 
@@ -47,19 +73,25 @@ end
 ---@param instance postmulti.Instance
 ---@return string|nil conflict  the first: "PARAMETER = VALUE is also PARAMETER of DIRECTORY"
 function Claims:claim_instance(instance)
-  local directory, first = instance.config_directory, nil
-
-  local function claim(value, parameter)
-    local conflict = self:claim(value, directory, parameter)
+  local claimed, directory = self.claimed, instance.config_directory
+  local name, queue, data = instance.name, instance.queue_directory, instance.data_directory
+  if name and queue and data and not self.spellings and not (claimed[name] or claimed[directory] or claimed[queue]
+    or claimed[data]) and queue ~= data and directory ~= queue and directory ~= data and name ~= directory
+    and name ~= queue and name ~= data then -- as all should be
+    local holder = #self.holders + 1
+    self.holders[holder] = directory
+    holder = STEP * holder
+    claimed[name], claimed[directory], claimed[queue], claimed[data] = holder + 1, holder + 2, holder + 3, holder + 4
+    return nil
+  end
+  local first
+  for number, value in ipairs { name or false, directory, queue or false, data or false } do
+    local parameter = PARAMETERS[number]
+    local conflict = value and self:claim(value, directory, parameter)
     if conflict and not first then
       first = ("%s = %s is also %s"):format(parameter, value, conflict)
     end
   end
-
-  claim(instance.name, "multi_instance_name")
-  claim(directory, "config_directory")
-  claim(instance.queue_directory, "queue_directory")
-  claim(instance.data_directory, "data_directory")
   return first
 end
 
@@ -69,14 +101,15 @@ end
 function Claims:same_directory(path)
   if not self.spellings then
     self.spellings = {}
-    for value in pairs(self.owners) do
+    for value in pairs(self.claimed) do
       index(self.spellings, value)
     end
   end
   local found
   for value in pairs(self.spellings[require("postmulti.names").normalize(path)] or {}) do
-    if self.owners[value] then
-      local text = ("%s of %s"):format(self.parameters[value], self.owners[value])
+    local owner, of = self:owner(value)
+    if owner then
+      local text = ("%s of %s"):format(of, owner)
       if not found or text < found then
         found = text
       end
@@ -88,9 +121,10 @@ end
 ---Give up everything that the instance in DIRECTORY claimed.
 ---@param directory string
 function Claims:release(directory)
-  for value, owner in pairs(self.owners) do
-    if owner == directory then
-      self.owners[value] = nil
+  local holders, claimed = self.holders, self.claimed
+  for value, claim in pairs(claimed) do
+    if holders[claim // STEP] == directory then
+      claimed[value] = nil
     end
   end
 end

@@ -82,25 +82,10 @@ local function selected(run)
   return o.reverse and reversed(list) or list
 end
 
-local ROWS = 1000 -- of the list that are written at once
-
 ---postmulti -l
 local function list(run)
-  local report = require "postmulti.report"
-  local core = run.host.core
-  local format = run.options.json and report.json or report.line
-  local rows = {}
   local instances = selected(run)
-  for _, instance in ipairs(instances) do
-    if not instance.damage then
-      rows[#rows + 1] = format(instance)
-    end
-    if #rows == ROWS then
-      errors.check(core.print(table.concat(rows)))
-      rows = {}
-    end
-  end
-  errors.check(core.print(table.concat(rows)))
+  errors.check(require("postmulti.listing").print(run.host.core, instances, run.options.json))
   return for_each(run, instances, function() return true end)
 end
 
@@ -289,6 +274,18 @@ local function check_mail_config(run)
   end
 end
 
+---Go on with what postmulti.listing began.
+local function take_over(run, begun)
+  run.host = begun.host
+  for _, remark in ipairs(begun.remarks) do
+    run.report(table.unpack(remark, 1, remark.n))
+  end
+  if begun.problem then
+    error(begun.problem, 0)
+  end
+  run.host.report = run.report
+end
+
 ---Is config.lua needed? Where nothing of it is, one that cannot be loaded does no harm.
 ---@param o postmulti.Options
 ---@return boolean
@@ -297,17 +294,21 @@ local function wants_config(o)
 end
 
 ---The whole command. @return boolean ok
-local function run_command(run, mistake)
+local function run_command(run, mistake, begun)
   local o = run.options
-  run.host = postmulti.open {
-    config_directory = o.config_directory,
-    lock_timeout = o.lock_timeout,
-    verbose = o.verbose,
-    report = run.report,
-    dry_run = o.dry_run,
-    hooks = not o.no_hooks,
-    config = not wants_config(o) and {} or nil,
-  }
+  if begun then
+    take_over(run, begun)
+  else
+    run.host = postmulti.open {
+      config_directory = o.config_directory,
+      lock_timeout = o.lock_timeout,
+      verbose = o.verbose,
+      report = run.report,
+      dry_run = o.dry_run,
+      hooks = not o.no_hooks,
+      config = not wants_config(o) and {} or nil,
+    }
+  end
   collectgarbage "restart"
   collectgarbage("incremental", 120) -- memory is dearer than the time to collect it
   check_mail_config(run)
@@ -420,8 +421,9 @@ local function print_help(run, core, commands)
 end
 
 ---@param argv string[]  [0] is the command itself
+---@param begun postmulti.Begun?  by postmulti.listing
 ---@return integer status
-function M.main(argv)
+function M.main(argv, begun)
   local core = require "postmulti.core"
   core.umask(tonumber("22", 8))
   if argv[1] == "--complete" then
@@ -444,7 +446,7 @@ function M.main(argv)
     if not mistake and (o.help or o.version) then
       return print_help(run, core, commands)
     end
-    return run_command(run, mistake)
+    return run_command(run, mistake, begun)
   end, function(problem)
     local traced = errors.is(problem) or tostring(problem):find("\nstack traceback:", 1, true)
     return traced and problem or debug.traceback(tostring(problem), 2)

@@ -1,46 +1,15 @@
---- A host: the primary instance, its secondaries, and what can be done with them.
+--- A host: the primary instance, its secondaries, and what can be done with them. How they are read is in
+--- postmulti.inventory.
 
-local Claims = require "postmulti.claims"
 local errors = require "postmulti.errors"
-local evaluation = require "postmulti.evaluation"
 local instance = require "postmulti.instance"
-local primary = require "postmulti.primary"
+local inventory = require "postmulti.inventory"
 local selection = require "postmulti.selection"
 
 ---@class postmulti.Host
----@field core postmulti.core
----@field config_directory string   of the primary
----@field parameters table          what the primary's main.cf says, see postmulti.parameters
----@field primary postmulti.Instance
----@field defaults postmulti.Defaults
----@field lock_timeout number       seconds to wait for another command
----@field site_directory string     /etc/postmulti
----@field share_directory string    PREFIX/share/postmulti
----@field config postmulti.Config   what config.lua says
----@field dry_run boolean           nothing is changed, what would be done is reported
----@field private table postmulti.Instance[]|nil
----@field private known table<string, postmulti.Instance>  by directory: the objects that were handed out
-local Host = {}
-Host.__index = Host
+local Host = inventory.Host
 
-local M = {}
-
-local MANY = 32 -- instances that are worth the trouble of reading ahead
-
-local function ignore() end
-
----Who gives no report gets a line on standard error, with the name of the script.
-local function report_on_stderr(level, text)
-  local name = type(arg) == "table" and tostring(arg[0]):match "[^/]+$" or "postmulti-lua"
-  io.stderr:write(name, ": ", level == "info" and "" or level .. ": ", text, "\n")
-end
-
--- What open takes, and of which type.
-M.options = {
-  config_directory = "string", report = "function", log = "function", lock_timeout = "number", verbose = "boolean",
-  dry_run = "boolean", hooks = "boolean", site_directory = "string", share_directory = "string", config = "table",
-  core = "table",
-}
+local M = { open = inventory.open, options = inventory.options }
 
 ---Refuse fields that a function does not know. Most calls have none, and then the module is not needed.
 ---@param what string  see postmulti.arguments
@@ -49,102 +18,6 @@ local function check_arguments(what, args)
   if args ~= nil and (type(args) ~= "table" or next(args, #args > 0 and #args or nil) ~= nil) then
     require("postmulti.arguments").check(what, args)
   end
-end
-
--- Where there are no hooks their module is not loaded.
-local NO_HOOKS = {
-  list = {}, files = {}, others = {},
-  any = function() return false end,
-  environment = function() return {} end,
-}
-
----@class postmulti.OpenOptions
----@field config_directory string?  of the primary; default: as built, /etc/postfix
----@field report (fun(level: "warning"|"info", message: string, unlogged: boolean?))?  told one line, which may be of no
----  interest to a log; default: on standard error
----@field lock_timeout number?      seconds to wait for another command, default 30
----@field verbose boolean?          make the Postfix programs that are run verbose
----@field dry_run boolean?          change nothing, check everything, and report what would be done
----@field hooks boolean?            false: without hooks
----@field log (fun(line: string))?  told each thing that was done, once it cannot be undone any more
----@field site_directory string?    default: as built, /etc/postmulti
----@field share_directory string?   default: as built, PREFIX/share/postmulti
----@field config postmulti.Config?  in place of what config.lua says
----@field core postmulti.core?      for tests: what stands in for the C core
-
----Open the host whose primary instance is in config_directory.
----@param options postmulti.OpenOptions?
----@return postmulti.Host
-function M.open(options)
-  options = options or {}
-  for name, value in pairs(options) do
-    if type(value) ~= M.options[name] then
-      require("postmulti.arguments").check("open", options)
-    end
-  end
-  local core = options.core or require "postmulti.core"
-  local self = setmetatable({
-    core = core,
-    config_directory = options.config_directory or core.build.config_directory,
-    report = options.report or options.core and ignore or report_on_stderr,
-    log = options.log or ignore,
-    verbose = options.verbose,
-    dry_run = options.dry_run or false,
-    site_directory = options.site_directory or core.build.sysconf_directory,
-    share_directory = options.share_directory or core.build.share_directory,
-  }, Host)
-  -- Most sites have none: then the module is not needed.
-  local is_configured = not options.config
-    and errors.if_shown(core, core.stat(self.site_directory .. "/config.lua", false))
-  self.config = options.config or is_configured and require("postmulti.site").config(self) or {}
-  self.lock_timeout = options.lock_timeout or self.config.lock_timeout or 30
-  if options.hooks == false then
-    self.hooks = NO_HOOKS
-  end
-  if self.dry_run then
-    self.core = require("postmulti.dry_run").new(core, function(text) self.report("info", text, true) end)
-  end
-  self.defaults = evaluation.defaults(core)
-  self.remarked = {}
-  self.known = {}
-  self:reload()
-  return self
-end
-
----Report remarks on a main.cf, each once.
----@param remarks postmulti.Remark[]
----@param unlogged boolean?  they do not belong in the log
----@package
-function Host:remark(remarks, unlogged)
-  for _, remark in ipairs(remarks) do
-    if not self.remarked[remark.text] then
-      self.remarked[remark.text] = true
-      self.report("warning", remark.text, unlogged)
-    end
-  end
-end
-
----Read the primary again and forget the instances: after this, what other programs changed is seen.
----Raises "damaged".
-function Host:reload()
-  local values, remarks = primary.read(self.core, self.config_directory, self.defaults)
-  if not values then
-    errors.raise("damaged", "%s", remarks)
-  end
-  self.parameters = values
-  self:forget(values.secondaries)
-  self.primary = self:identify(instance.primary(self))
-  self:remark(remarks)
-end
-
----The instances may not be as the table says: read them again when they are needed.
----@param directories string[]  the secondaries
----@package
-function Host:forget(directories)
-  for _, one in ipairs(self.table or { self.primary }) do
-    self.known[one.config_directory] = one
-  end
-  self.table, self.claims, self.directories = nil, nil, directories
 end
 
 ---Read everything again; the objects that scripts hold stay what they are, with new fields.
@@ -160,104 +33,14 @@ end
 ---The primary's main.cf was written with what is known already: only that is read again.
 ---@package
 function Host:reread_primary()
-  local values, remarks = primary.read(self.core, self.config_directory, self.defaults)
+  local values, remarks = require("postmulti.primary").read(self.core, self.config_directory, self.defaults)
   if not values then
     errors.raise("damaged", "%s", remarks)
   end
   self.parameters, self.directories = values, values.secondaries
-  for name, value in pairs(instance.primary(self)) do
+  for name, value in pairs(inventory.primary(self)) do
     self.primary[name] = value
   end
-end
-
----The object that stands for an instance: the one that was known before, if any, with the fields that were read now. So
----what a script holds stays true.
----@param fresh postmulti.Instance
----@return postmulti.Instance
----@private
-function Host:identify(fresh)
-  local old = self.known[fresh.config_directory]
-  if not old or old == fresh then
-    return fresh
-  end
-  for name in pairs(old) do
-    old[name] = nil
-  end
-  for name, value in pairs(fresh) do
-    old[name] = value
-  end
-  return old
-end
-
----Claim the directories that all instances share, and find out that they exist.
----@package
-function Host:check_shared_directories()
-  local claims = Claims.new()
-  for _, name in ipairs { "command_directory", "daemon_directory", "meta_directory", "shlib_directory" } do
-    local path = self.parameters[name]
-    if path:sub(1, 1) == "/" then
-      local stat, reason = self.core.stat(path)
-      if not stat then
-        errors.raise("system", "%s/main.cf: %s: %s", self.config_directory, name, reason)
-      elseif stat.type ~= "directory" then
-        errors.raise("damaged", "%s/main.cf: %s = %s is not a directory", self.config_directory, name, path)
-      end
-      local conflict = name ~= "meta_directory" and claims:claim(path, self.config_directory, name)
-      if conflict then
-        errors.raise("conflict", "%s/main.cf: %s = %s is also %s", self.config_directory, name, path, conflict)
-      end
-    end
-  end
-  self.claims = claims
-end
-
----Read the table of instances: the primary, then the secondaries in the order of multi_instance_directories.
----An instance that cannot be used is in it all the same, with its reason in `damage`.
----@return postmulti.Instance[]
----@package
-function Host:load()
-  if self.table then
-    return self.table
-  end
-  if not self.claims then
-    self:check_shared_directories()
-  end
-  local conflict = self.claims:claim_instance(self.primary)
-  if conflict then
-    errors.raise("conflict", "%s/main.cf: %s", self.config_directory, conflict)
-  end
-  local many = #self.directories >= MANY
-  local ahead <close> = many and self.core.prefetch(self.directories, "/main.cf") or nil -- luacheck: no unused
-  local list = { self.primary }
-  local is_damaged = false
-  for index, directory in ipairs(self.directories) do
-    local secondary = instance.read(self, directory)
-    conflict = self.claims:claim_instance(secondary)
-    if conflict and not secondary.damage then
-      secondary.damage = directory .. "/main.cf: " .. conflict
-    end
-    is_damaged = is_damaged or secondary.damage ~= nil
-    list[index + 1] = secondary
-  end
-  if is_damaged and self:is_outdated() then
-    self:reload()
-    return self:load()
-  end
-  if next(self.known) then
-    for index, one in ipairs(list) do
-      list[index] = self:identify(one)
-    end
-  end
-  self.table = list
-  return list
-end
-
----Has somebody changed the list of instances since it was read? Then one that seems damaged may just have been removed.
----@return boolean
----@private
-function Host:is_outdated()
-  local values = not self.current and primary.read(self.core, self.config_directory, self.defaults)
-  return values and table.concat(values.secondaries, " ") ~= table.concat(self.directories, " ") or false
 end
 
 ---@class postmulti.Filter
@@ -333,7 +116,7 @@ function Host:load_hooks()
     local core = self.core
     local there = errors.if_shown(core, core.stat(self.site_directory .. "/hooks.d", false))
       or errors.if_shown(core, core.stat(self.share_directory .. "/hooks.d", false))
-    self.hooks = there and require("postmulti.hooks").load(self) or NO_HOOKS
+    self.hooks = there and require("postmulti.hooks").load(self) or inventory.no_hooks
   end
   return self.hooks
 end

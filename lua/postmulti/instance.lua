@@ -1,26 +1,12 @@
---- One Postfix instance: who it is, what its main.cf says, what can be done with it.
+--- One Postfix instance: what its main.cf says, what can be done with it. How it is read is in postmulti.inventory.
 
 local errors = require "postmulti.errors"
-local parameters = require "postmulti.parameters"
+local inventory = require "postmulti.inventory"
 
 ---@class postmulti.Instance
----@field host postmulti.Host
----@field config_directory string
----@field name string|nil
----@field group string|nil
----@field enabled boolean|nil          nil: cannot be told
----@field queue_directory string|nil   nil: cannot be told
----@field data_directory string|nil
----@field is_primary boolean
----@field is_readable boolean          false: name, group and so on are not known, or not all of them
----@field damage string|nil            why this instance cannot be used: one line
-local Instance = {}
-Instance.__index = Instance
--- Of most, so that an instance is a small table: there may be ten thousand.
-Instance.is_primary = false
-Instance.is_readable = true
+local Instance = inventory.Instance
 
-local M = {}
+local M = { primary = inventory.primary, read = inventory.read }
 
 ---Edits that give names values, in the order of the names. What is no name or value is a mistake of whoever called the
 ---method.
@@ -82,49 +68,6 @@ local function edit_file(self, name, edits)
   return changed
 end
 
----The primary instance. Without secondaries it counts as enabled, whatever its main.cf says.
----@param host postmulti.Host
----@return postmulti.Instance
-function M.primary(host)
-  local values = host.parameters
-  return setmetatable({
-    host = host,
-    config_directory = host.config_directory,
-    name = values.multi_instance_name,
-    group = values.multi_instance_group,
-    enabled = values.multi_instance_enable or #host.directories == 0,
-    queue_directory = values.queue_directory,
-    data_directory = values.data_directory,
-    is_primary = true,
-    is_readable = true,
-  }, Instance)
-end
-
----Read a secondary from its main.cf. Never fails: see `damage`.
----@param host postmulti.Host
----@param directory string
----@return postmulti.Instance
-function M.read(host, directory)
-  local values, remarks, _, partial = parameters.secondary(host.core, directory, host.defaults)
-  local known = values or partial or {}
-  local self = setmetatable({
-    host = host,
-    config_directory = directory,
-    name = known.multi_instance_name,
-    group = known.multi_instance_group,
-    enabled = known.multi_instance_enable,
-    queue_directory = known.queue_directory,
-    data_directory = known.data_directory,
-  }, Instance)
-  if values then
-    host:remark(remarks --[[@as postmulti.Remark[] ]], true)
-  else
-    self.is_readable = false
-    self.damage = remarks --[[@as string]]
-  end
-  return self
-end
-
 ---An instance that does not exist yet, as a hook sees it before it is made.
 ---@param host postmulti.Host
 ---@param fields table
@@ -168,8 +111,8 @@ function Instance:get(name, options)
     require("postmulti.arguments").check("get", options)
   end
   local expand = not options or options.expand ~= false
-  local value, reason, kind = parameters.get(self.host.core, self.config_directory, name, { expand = expand },
-    self.host.defaults)
+  local value, reason, kind = require("postmulti.parameters").get(self.host.core, self.config_directory, name,
+    { expand = expand }, self.host.defaults)
   if value == nil and kind ~= "unknown" then
     errors.raise("damaged", "%s", reason)
   end

@@ -8,7 +8,9 @@ local M = {}
 -- name -> its row of globals.steps, found when it is asked for: a start asks for few
 local STEP = setmetatable({}, {
   __index = function(found, name)
-    for _, step in ipairs(globals.steps) do
+    local steps = globals.steps
+    for number = 1, #steps do
+      local step = steps[number]
       for index = 3, #step do
         if step[index] == name then
           found[name] = step
@@ -24,6 +26,7 @@ local STEP = setmetatable({}, {
 ---@field config_directory string
 ---@field settings table<string, string>
 ---@field defaults postmulti.Defaults
+---@field known table<string, string>  values that are evaluated and accepted
 local Evaluator = {}
 Evaluator.__index = Evaluator
 
@@ -82,13 +85,26 @@ function Evaluator:step(name) -- luacheck: no self
   return STEP[name][1]
 end
 
--- What is wrong with a value, by the type of its step; nil: nothing. Most types are loaded when they are met.
-local function wrong_value(evaluator, name, value, step)
+-- Values that are right at first sight, by the type of their step: a primary as most needs no further check.
+local RIGHT = {
+  level = function(value) return value:find "^%d$" or value:find "^%d%.%d%d?$" end,
+  protocols = function(value) return value == "all" or value == "ipv4" or value == "ipv6" end,
+  boolean = function(value) return value == "yes" or value == "no" end,
+  -- The domain that is computed from it is one of the same kind.
+  domain = function(value, name)
+    return name == "myhostname" and #value < 64 and value:find "^%a%w*%.%a%w*%.%a%w*$"
+  end,
+}
+
+-- What is wrong with a value, by the type of its step; nil: nothing. `raw` is what main.cf says.
+local function wrong_value(evaluator, name, value, step, raw)
   local type = step[2]
   if type == "string" then
     return nil
   elseif type == "text" then
     return value == "" and "must not be empty" or nil
+  elseif value == raw and RIGHT[type] and RIGHT[type](value, name) then
+    return nil
   end
   return require("postmulti.check")[type](evaluator, name, value, step)
 end
@@ -96,24 +112,27 @@ end
 -- What the process would refuse in the value of a parameter, main.cf's or the default: reason, kind; or nothing.
 local function refused_value(evaluator, path, name, step, raw)
   local value, why, kind = evaluator:value(name, step[1])
-  local wrong = value and wrong_value(evaluator, name, value, step)
+  local wrong = value and wrong_value(evaluator, name, value, step, raw)
   if wrong and (step[2] == "boolean" or step[2] == "number") and raw:find("$", 1, true) then
     -- Of two such parameters of one step, which the table does not tell apart, one may see the other.
     local all = evaluator:value(name, step[1] + 1)
-    wrong = (not all or wrong_value(evaluator, name, all, step)) and wrong
+    wrong = (not all or wrong_value(evaluator, name, all, step, raw)) and wrong
   end
   if not value or wrong then
     return evaluation.complain(evaluator.core, path, name, value or raw, wrong or why), kind or "invalid"
   end
+  evaluator.known[name] = value
 end
 
 -- Refuse what the process would refuse in the parameters that main.cf sets, and in the one default that they can spoil:
 -- reason, kind; or nothing.
 local function refusal(evaluator, path)
-  for _, step in ipairs(globals.steps) do
+  local steps, settings = globals.steps, evaluator.settings
+  for number = 1, #steps do
+    local step = steps[number]
     for index = 3, #step do
       local name = step[index]
-      local raw = evaluator.settings[name] or (name == "syslog_name" and globals.defaults[name])
+      local raw = settings[name] or (name == "syslog_name" and globals.defaults[name])
       if raw then
         local reason, kind = refused_value(evaluator, path, name, step, raw)
         if reason then
@@ -176,7 +195,7 @@ function M.read(core, config_directory, defaults)
     return nil, remarks, kind
   end
   local evaluator = setmetatable({
-    core = core, config_directory = config_directory, settings = settings,
+    core = core, config_directory = config_directory, settings = settings, known = {},
     defaults = defaults or evaluation.defaults(core),
   }, Evaluator)
   local reason, what = refusal(evaluator, path)
@@ -184,11 +203,16 @@ function M.read(core, config_directory, defaults)
     return nil, reason, what
   end
   local values = {}
-  for _, name in ipairs(PRIMARY) do
-    values[name], reason, what = evaluator:value(name)
-    if not values[name] then
-      return nil, evaluation.complain(core, path, name, settings[name] or "", reason), what
+  for index = 1, #PRIMARY do
+    local name = PRIMARY[index]
+    local value = evaluator.known[name]
+    if not value then
+      value, reason, what = evaluator:value(name)
+      if not value then
+        return nil, evaluation.complain(core, path, name, settings[name] or "", reason), what
+      end
     end
+    values[name] = value
   end
   local enable = evaluator:value "multi_instance_enable"
   values.multi_instance_enable = evaluation.to_boolean(enable) or false

@@ -2,12 +2,21 @@
 
 local M = {}
 
----One line of the list: name, group, enabled, configuration directory.
+-- What is behind a word in a column of 15 and a blank, by the word's length; made as they come.
+local GAP = setmetatable({}, {
+  __index = function(gaps, length)
+    gaps[length] = (" "):rep(math.max(16 - length, 1))
+    return gaps[length]
+  end,
+})
+
+---One line of the list: name, group, enabled, configuration directory; columns of 15, 15 and 9, and the rest.
 ---@param instance postmulti.Instance
 ---@return string
 function M.line(instance)
-  return ("%-15s %-15s %-9s %s\n"):format(instance.name or "-", instance.group or "-", instance.enabled and "y" or "n",
-    instance.config_directory)
+  local name, group = instance.name or "-", instance.group or "-"
+  return name .. GAP[#name] .. group .. GAP[#group] .. (instance.enabled and "y         " or "n         ")
+    .. instance.config_directory .. "\n"
 end
 
 local ESCAPES = {
@@ -41,9 +50,12 @@ local function quote(value)
   if not utf8.len(value) then
     value = to_utf8(value)
   end
-  return '"' .. value:gsub('[%c"\\\127]', function(byte)
-    return ESCAPES[byte] or ("\\u00%02X"):format(byte:byte())
-  end) .. '"'
+  if not value:find "^%C*$" or value:find('"', 1, true) or value:find("\\", 1, true) then -- few have
+    value = value:gsub('[%c"\\]', function(byte)
+      return ESCAPES[byte] or ("\\u00%02X"):format(byte:byte())
+    end)
+  end
+  return '"' .. value .. '"'
 end
 
 ---@param value any
@@ -94,8 +106,8 @@ end
 ---@param instance postmulti.Instance
 ---@return string
 function M.json(instance)
-  return ('{"name": %s,"group": %s,"enabled": "%s","config_directory": %s}\n'):format(quote(instance.name or "-"),
-    quote(instance.group or "-"), instance.enabled and "y" or "n", quote(instance.config_directory))
+  return '{"name": ' .. quote(instance.name or "-") .. ',"group": ' .. quote(instance.group or "-") .. ',"enabled": "'
+    .. (instance.enabled and "y" or "n") .. '","config_directory": ' .. quote(instance.config_directory) .. "}\n"
 end
 
 return M

@@ -4,6 +4,8 @@ local errors = require "postmulti.errors"
 
 local M = {}
 
+local PREFIX = "postfix-" -- that of postmulti.names
+
 ---@class postmulti.Selector
 ---@field all boolean?
 ---@field group string?
@@ -22,11 +24,8 @@ function M.is_named(instance, name)
   if not own or name:sub(1, 1) == "/" then
     return name == instance.config_directory
   end
-  local prefix = require("postmulti.names").prefix
-  if own:sub(1, #prefix) == prefix and name:sub(1, #prefix) ~= prefix then
-    return name == own:sub(#prefix + 1)
-  end
   return name == own
+    or #own == #PREFIX + #name and own == PREFIX .. name and name:sub(1, #PREFIX) ~= PREFIX
 end
 
 ---Could NAME mean this instance, whose own name cannot be read? Its directory's last component stands in.
@@ -38,7 +37,7 @@ local function may_be_named(instance, name)
     return false
   end
   local base = instance.config_directory:match("[^/]+$")
-  return base ~= nil and (name == base or require("postmulti.names").prefix .. name == base)
+  return base ~= nil and (name == base or PREFIX .. name == base)
 end
 
 ---The first instance that NAME means.

@@ -1,12 +1,13 @@
 -- rows - measure row by row; tests/bench/run calls it in the sandbox
 --
--- Arguments: number of instances, a directory on a disk, where the programs floor and measure are, where we are.
+-- Arguments: number of instances, a directory on a disk, where the programs floor and measure are, where we are, and
+-- -r: measure with real-time priority.
 
 local core = require "postmulti.core"
 local postmulti = require "postmulti"
 local time = require "posix.time"
 
-local number, work, programs, here = tonumber(arg[1]), arg[2], arg[3], arg[4]
+local number, work, programs, here, realtime = tonumber(arg[1]), arg[2], arg[3], arg[4], arg[5]
 
 local OURS, STOCK, LUA = "/usr/local/sbin/postmulti", "/usr/sbin/postmulti", "/usr/local/bin/postmulti-lua"
 local FLOOR, MEASURE = programs .. "/floor", programs .. "/measure"
@@ -32,7 +33,7 @@ end
 
 -- Median milliseconds of each command, a list of words; further results: memory in KB, least milliseconds
 local function measure(options, ...)
-  local words = { MEASURE, table.unpack(options) }
+  local words = table.move(options, 1, #options, realtime and 3 or 2, { MEASURE, realtime })
   for index, command in ipairs { ... } do
     if index > 1 then
       words[#words + 1] = "--"
@@ -99,8 +100,8 @@ local function set_primary(directories)
   must(AGE)
 end
 
-print(("%d instances; %s; Postfix %s; milliseconds, medians\n"):format(number, must("uname -sr"):gsub("\n", ""),
-  (must("postconf -dh mail_version"):gsub("\n", ""))))
+print(("%d instances; %s; Postfix %s; milliseconds, medians%s\n"):format(number, must("uname -sr"):gsub("\n", ""),
+  must("postconf -dh mail_version"):gsub("\n", ""), realtime and "; real-time priority" or ""))
 print(("| %-44s | %8s | %8s | %8s | limit: found |"):format("work", "floor", "ours", "stock"))
 print "|---|---:|---:|---:|---|"
 
@@ -168,6 +169,8 @@ if has "augtool" then
   write(work .. "/augtool.in", "set /augeas/load/Postfix_Main/lens Postfix_Main.lns\n" .. table.concat(files, "\n")
     .. "\nload\nmatch /files//multi_instance_name\n")
   local lens = measure({ "-n", "1" }, "augtool -A -f " .. work .. "/augtool.in")
+  local found = select(2, must("augtool -A -f $1/augtool.in", work):gsub("\n", ""))
+  assert(found == number, "augtool does not find all instances")
   print(("| %-44s | %8s | %8s | %8s | ours is %.0f x faster |"):format("peer: augtool, Postfix_Main lens", "-", "-",
     ms(lens[1]), lens[1] / warm[2]))
 else

@@ -100,6 +100,10 @@ function M.new(files)
     return fake.files[path]
   end
 
+  function core.read_plain()
+    return false
+  end
+
   function core.read_parameters(path, wanted)
     if not fake.files[path] then
       return nil, path .. ": No such file or directory", 2, "missing"

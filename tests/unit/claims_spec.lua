@@ -23,6 +23,41 @@ describe("claims", function()
       claims:claim_instance(instance("/e", nil, "/x", "/x")))
   end)
 
+  it("of one instance may not be the same either", function()
+    local values = {
+      multi_instance_name = "/n", config_directory = "/c", queue_directory = "/q", data_directory = "/d",
+    }
+    local order = { "multi_instance_name", "config_directory", "queue_directory", "data_directory" }
+    for first = 1, 3 do
+      for second = first + 1, 4 do
+        local own = {}
+        for index, parameter in ipairs(order) do
+          own[index] = index == second and values[order[first]] or values[parameter]
+        end
+        assert.are.equal(("%s = %s is also %s of %s"):format(order[second], own[first], order[first], own[2]),
+          Claims.new():claim_instance(instance(own[2], own[1], own[3], own[4])))
+      end
+    end
+  end)
+
+  it("are held against every later one, by whichever parameter", function()
+    for number, mine in ipairs { "postfix-a", "/a", "/q/a", "/d/a" } do
+      for position = 1, 4 do
+        local claims = Claims.new()
+        assert.is_nil(claims:claim_instance(instance("/a", "postfix-a", "/q/a", "/d/a")))
+        local other = { "postfix-b", "/b", "/q/b", "/d/b" }
+        other[position] = mine
+        local conflict = claims:claim_instance(instance(other[2], other[1], other[3], other[4]))
+        if number == 2 and position == 2 then
+          assert.is_nil(conflict) -- the instance itself, again
+        else
+          assert.matches(" = " .. mine:gsub("%p", "%%%0") .. " is also %S+ of /a$", conflict)
+        end
+        assert.is_nil(claims:claim_instance(instance("/c", "postfix-c", "/q/c", "/d/c")))
+      end
+    end
+  end)
+
   it("name the owner of a directory under another spelling", function()
     local claims = Claims.new()
     claims:claim_instance(instance("/a", "postfix-a", "/var/spool/postfix", "/d/a"))

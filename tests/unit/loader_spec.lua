@@ -78,12 +78,38 @@ describe("loader", function()
     assert.equal("42\ttrue\n", (run(LOAD)))
   end)
 
-  it("keeps what tracebacks tell", function()
-    write("m.lua", "local function deep()\n  error 'oops'\nend\ndeep()\n")
+  it("keeps the lines that tracebacks tell, and nothing of the names of locals", function()
+    write("m.lua", "local function deep()\n  error 'oops'\nend\n\nlocal function deeper()\n  return (deep())\nend\n"
+      .. "deeper()\n")
     run(COMPILE)
     local _, err = run "loader.load(dir .. '/m.lua')()"
     assert.matches("/installed/m.lua:2: oops", err, 1, true)
-    assert.matches("local 'deep'", err, 1, true)
+    assert.matches("/installed/m.lua:6: in", err, 1, true)
+    assert.matches("/installed/m.lua:8: in", err, 1, true)
+    local file = assert(io.open(scratch .. "/m.luac"))
+    local text = file:read "a"
+    file:close()
+    assert.equal(2, select(2, text:gsub("deeper", ""))) -- in the text of the source
+  end)
+
+  it("loads all that a function can consist of, compiled, as it does the source", function()
+    write("m.lua", [[
+      local long = ("x"):rep(50) .. "a constant of more than forty bytes, so that it is a long string of Lua's"
+      local t <close> = setmetatable({}, { __close = function() end })
+      local function count(n, ...)
+        local function inner() return n, long end
+        if n == 0 then return inner, ... end
+        return count(n - 1, 1.5, -7, 0x7fffffffffffffff, nil, true, false, ...)
+      end
+      local out = {}
+      for _, v in ipairs { select("#", count(2, "end")), (count(1))() } do out[#out + 1] = tostring(v) end
+]] .. ("\n"):rep(500) .. [[
+      return table.concat(out, " ") .. debug.getinfo(1, "l").currentline .. debug.getinfo(1, "S").what
+    ]])
+    local text = run(LOAD):gsub("false\n$", "true\n")
+    assert.matches("^14 0 .*510main\ttrue\n$", text)
+    run(COMPILE)
+    assert.equal(text, (run(LOAD)))
   end)
 
   it("tells why a source does not compile, or cannot be read", function()

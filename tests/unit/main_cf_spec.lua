@@ -359,6 +359,66 @@ describe("read_parameters", function()
     collectgarbage "incremental"
   end)
 
+  describe("and its short cut, read_plain,", function()
+    local function plain(...)
+      return table.pack(core.read_plain(directory, "/main.cf", ...))
+    end
+
+    it("gives the values in the order of the names", function()
+      write "# x\na = 1\nother = $x\n y\nother = z\nempty =\n\n# y\nb=/q/b"
+      assert.same({ true, "/q/b", "1", nil, "", n = 5 }, plain("b", "a", "absent", "empty"))
+      assert.same({ true, n = 1 }, plain())
+      write("a = 1\n", "+0")
+      assert.same({ true, "1", n = 2 }, plain "a")
+      write ""
+      assert.same({ true, nil, n = 2 }, plain "a")
+    end)
+
+    it("leaves to read_parameters whatever there is something to say about", function()
+      for _, text in ipairs {
+        "a = $x\n", "a = x$\n", "a = x y\n", "a = x\ty\n", "a = x,\n y\n", "a =\n x\n", "a = 1\na = 2\n",
+        "a = 1\na = 1\n", "a = 1\ngarbage\n", "a = 1\n= 2\n", " b = 2\na = 1\n", "a = 1\0b\n",
+        "b = 1\0b\na = 1\n",
+      } do
+        write(text)
+        assert.same({ false, n = 1 }, plain "a", text)
+      end
+      os.execute("rm " .. path)
+      assert.same({ false, n = 1 }, plain "a")
+      os.execute("mkfifo " .. path)
+      assert.same({ false, n = 1 }, plain "a")
+    end)
+
+    it("says the same as read_parameters, whatever is in the file", function()
+      local seen = 0
+      local pieces = {
+        "a = 1\n", "b=2\n", "# c\n", "\n", " x\n", "a = $b\n", "b = x y\n", "c =\n", "a=\n", "\t\n", "b = 3",
+      }
+      for round = 1, 300 do
+        local text = {}
+        for index = 1, round % 6 do
+          text[index] = pieces[math.random(#pieces)]
+        end
+        write(table.concat(text))
+        local is_plain, a, b = core.read_plain(directory, "/main.cf", "a", "b")
+        if is_plain then
+          seen = seen + 1
+          local values, remarks = core.read_parameters(path, { "a", "b" })
+          assert.same({ a = a, b = b }, values, table.concat(text))
+          assert.same({}, remarks)
+        end
+      end
+      assert.is_true(seen > 50)
+    end)
+
+    it("raises on wrong use", function()
+      assert.has_error(function() core.read_plain() end)
+      assert.has_error(function() core.read_plain(directory) end)
+      assert.has_error(function() core.read_plain(directory, "/main.cf", {}) end)
+      assert.has_error(function() core.read_plain(directory, "", "1", "2", "3", "4", "5", "6", "7", "8", "9") end)
+    end)
+  end)
+
   it("raises on wrong use", function()
     assert.has_error(function() core.read_parameters() end)
     assert.has_error(function() core.read_parameters(path, "a") end)

@@ -273,9 +273,11 @@ data =
   end)
 
   local refused = {
-    "compatibility_level = x", "compatibility_level =", "compatibility_level = 3.6.", "compatibility_level = $$x",
+    "compatibility_level = x", "compatibility_level =", "compatibility_level = 3.6.", "compatibility_level = 3.",
+    "compatibility_level = $$x",
     "syslog_facility = console", "syslog_facility = mail news", "syslog_facility =", "inet_protocols = IPv4",
-    "inet_protocols = ipv4 x", "mynetworks_style = HOST", "mynetworks_style = class, host", "soft_bounce = 1",
+    "inet_protocols = ipv4 x", "inet_protocols = ipv5", "myhostname = a..b.c", "myhostname = a.b.c-",
+    "mydomain = a.b.c-", "mynetworks_style = HOST", "mynetworks_style = class, host", "soft_bounce = 1",
     "multi_instance_enable = maybe", "multi_instance_enable =", "queue_directory =", "queue_directory = $nothing",
     "syslog_name =", "max_use = 0", "max_use = -5", "max_use = 5k", "max_use = 0x10", "max_use = 5 0", "max_use =",
     "max_use = 2147483648", "tcp_windowsize = -2147483649", "line_length_limit = 511",
@@ -309,7 +311,9 @@ data =
   end)
 
   local accepted = {
-    "compatibility_level = 3.6", "syslog_facility = local7", "inet_protocols = ipv4, ipv6", "inet_protocols = ,",
+    "compatibility_level = 3.6", "compatibility_level = 3", "compatibility_level = 3.10", "inet_protocols = all",
+    "myhostname = mail.example.com", "mydomain = b.example.com",
+    "syslog_facility = local7", "inet_protocols = ipv4, ipv6", "inet_protocols = ,",
     "mynetworks_style = subnet,", "soft_bounce = YES", "max_use = +5", "max_use = 007", "max_use = 2147483647",
     "tcp_windowsize = -5", "message_size_limit = -5", "lmdb_map_size = 9223372036854775807", "max_idle = 1",
     "max_idle = 1w", "max_idle = 1m1s", "max_idle = 1m 1s", "max_idle = 1m, 1s", "max_idle = 1s1", "max_idle = 1s/x",

@@ -100,6 +100,14 @@ describe("postmulti-lua", function()
       assert.same({ 1, "", "postmulti-lua: (command line):1: syntax error near 'x'\n" }, { run { "-ex x", script } })
     end)
 
+    it("is run with the collector at work, unless a chunk stops it", function()
+      local script = write("s.lua", "io.write(tostring(collectgarbage 'isrunning'))")
+      assert.equal("true", select(2, run { script }))
+      assert.equal("true", select(2, run({ "-" }, { input = "io.write(tostring(collectgarbage 'isrunning'))" })))
+      assert.equal("true", select(2, run { "-e", "io.write(tostring(collectgarbage 'isrunning'))" }))
+      assert.equal("false", select(2, run { "-e", "collectgarbage 'stop'", script }))
+    end)
+
     it("says how it ends", function()
       assert.equal(7, (run { "-e", "os.exit(7)" }))
       assert.equal(0, (run { "-e", "os.exit(true, true)" }))
@@ -162,6 +170,13 @@ describe("postmulti-lua", function()
       local status, _, err = shell [[ulimit -v 30000
         "$1" -e 'local t = {} while true do t[#t + 1] = ("x"):rep(1e6) .. #t end']]
       assert.same({ 1, "postmulti-lua: not enough memory\n" }, { status, err })
+    end)
+
+    it("that are but warnings are shown once they are switched on, as by lua(1)", function()
+      local status, out, err = run { "-e", "warn 'a' warn '@on' warn('b', 'c') warn '@x' warn '@off' warn 'd'" }
+      assert.same({ 0, "", "Lua warning: bc\n" }, { status, out, err })
+      status, out, err = run { "-e", "warn '@on' warn('@off', 'x') warn 'y'" }
+      assert.same({ 0, "", "Lua warning: @offx\nLua warning: y\n" }, { status, out, err })
     end)
 
     it("of output make the exit status", function()

@@ -22,9 +22,9 @@ local function body_after(lines, index)
   return table.concat(found, "\n")
 end
 
----The public functions of a class, with their comments: those that are not marked as the library's own.
-local function functions(path, class)
-  local found, comment, lines = {}, {}, {}
+---Add the public functions of a class, with their comments: those that are not marked as the library's own.
+local function functions(found, path, class)
+  local comment, lines = {}, {}
   for line in io.lines(path) do
     lines[#lines + 1] = line
   end
@@ -92,7 +92,10 @@ local function kinds(text, pattern)
 end
 
 for file, class in pairs { host = "Host", instance = "Instance", postmulti = "M" } do
-  local found = functions("lua/postmulti/" .. (file == "postmulti" and "init" or file) .. ".lua", class)
+  local found = functions({}, "lua/postmulti/" .. (file == "postmulti" and "init" or file) .. ".lua", class)
+  if file ~= "postmulti" then
+    functions(found, "lua/postmulti/inventory.lua", class)
+  end
 
   describe("the functions of " .. file, function()
     it("are all in api.md, with the kinds of their errors", function()
@@ -159,10 +162,10 @@ describe("the reference", function()
   end)
 
   for class, place in pairs {
-    OpenOptions = { "host.lua", "The options of `open`, none of which must be given:", { core = true } },
+    OpenOptions = { "inventory.lua", "The options of `open`, none of which must be given:", { core = true } },
     Filter = { "host.lua", "A filter has any of these:", {} },
     CreateArgs = { "host.lua", "The arguments of `create`, and but for the queue and data directory of `import`:", {} },
-    Instance = { "instance.lua", "object or program, is in its fields once the host has read it.", {} },
+    Instance = { "inventory.lua", "object or program, is in its fields once the host has read it.", {} },
     Command = { "host.lua", "Beside the list it may have:", {} },
     Exit = { "../../docs/core.lua", "The result:", {} },
     Error = { "errors.lua", "`tostring` gives the message.", {} },
@@ -178,7 +181,8 @@ describe("the reference", function()
 
   it("and the check of arguments has the same", function()
     for what, class in pairs { open = "OpenOptions", instances = "Filter", create = "CreateArgs", run = "Command" } do
-      assert.same(fields("lua/postmulti/host.lua", class), arguments.known[what], what)
+      local file = what == "open" and "inventory" or "host"
+      assert.same(fields("lua/postmulti/" .. file .. ".lua", class), arguments.known[what], what)
     end
   end)
 
@@ -206,10 +210,8 @@ describe("the reference", function()
     for name in HOOKS:gmatch "event%.(%l+)" do
       assert.is_truthy(table.concat(hooks.fields, " "):find(name, 1, true), name)
     end
-    local methods = functions("lua/postmulti/host.lua", "Host")
-    for name, one in pairs(functions("lua/postmulti/instance.lua", "Instance")) do
-      methods[name] = one
-    end
+    local methods = functions(functions({}, "lua/postmulti/host.lua", "Host"), "lua/postmulti/inventory.lua", "Host")
+    functions(methods, "lua/postmulti/instance.lua", "Instance")
     for name in HOOKS:gmatch "[%w_]+:([%l_]+)%f[%W]" do
       assert.is_truthy(methods[name], name)
     end
