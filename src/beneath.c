@@ -102,7 +102,7 @@ static bool same_mount(int base, int fd)
 	other = one < 0 ? -1 : mount_of(fd);
 	if (one < 0 || other < 0)
 		return false;
-	if (here.st_dev == there.st_dev && one == other)
+	if (here.st_dev == there.st_dev && (one == other || one == 0 || other == 0))
 		return true;
 	errno = EXDEV;
 	return false;

@@ -125,7 +125,8 @@ end
 -- Modules and programs that say that they were run, in the working directory.
 local TROJANS = [[
   mkdir -p /run/w/postmulti /run/w/posix; cd /run/w
-  for f in postmulti.lua init.lua postmulti/init.lua postmulti/cli.lua postmulti/core.lua posix.lua posix/syslog.lua; do
+  for f in postmulti.lua init.lua postmulti/init.lua postmulti/cli.lua postmulti/core.lua \
+      postmulti/listing.lua postmulti/inventory.lua posix.lua posix/syslog.lua; do
     echo 'io.open("/run/sandbox/trojan", "w")' >$f; done
   for f in postconf postfix postlog id sh cc getent ls postmulti-lua; do
     printf '#!/bin/sh\ntouch /run/sandbox/trojan\n' >$f; chmod 755 $f; done
