@@ -99,12 +99,21 @@ static bool is_new(int fd, const struct stat *st)
 	return modified_ns(st) - ((long long)born.stx_btime.tv_sec * SECOND_NS + born.stx_btime.tv_nsec) < YOUNG_NS;
 }
 
+/* may_be_written - may somebody have it open for writing? A lease is to be had only where nobody has (fcntl(2)) */
+static bool may_be_written(int fd)
+{
+	if (sys->setlease(fd, F_RDLCK) < 0)
+		return true; /* somebody has; or it is another user's file, or a file system without leases */
+	(void)sys->setlease(fd, F_UNLCK);
+	return false;
+}
+
 /* is_in_place - is a file that was there before being rewritten, perhaps with more to come? */
 static bool is_in_place(int fd, const struct stat *st)
 {
 	/* A rename or a change of mode, after the last write, gives it a later ctime. */
 	return st->st_ctim.tv_sec == st->st_mtim.tv_sec && st->st_ctim.tv_nsec == st->st_mtim.tv_nsec &&
-	       is_younger(st, IN_PLACE_NS) && !is_new(fd, st);
+	       is_younger(st, IN_PLACE_NS) && may_be_written(fd) && !is_new(fd, st);
 }
 
 /* is_made_up - does the kernel make the file's contents when it is read, and has no idea of their size? */

@@ -11,8 +11,9 @@
  * the middle of a change that its times do not show yet: it must give the same
  * bytes twice, and, if it is empty (truncated, to be written), become older.
  * One that seems to be rewritten in place must become 200 ms old: its last
- * change was a write, where postconf(1) and this program end with a rename, and
- * it was not made just before that. Otherwise it is opened and read again, for
+ * change was a write, where postconf(1) and this program end with a rename, it
+ * was not made just before that, and somebody has it open for writing, as far
+ * as this user can tell. Otherwise it is opened and read again, for
  * three quarters of a second. A modification time in the future delays nothing.
  *
  * The buffer's old contents are replaced, its memory is used again. After a

@@ -26,6 +26,14 @@ static int real_openat2(int dirfd, const char *path, const struct open_how *how,
 	return (int)syscall(SYS_openat2, dirfd, path, how, size);
 }
 
+/* real_setlease - a lease is told by SIGIO that it is in the way, which would end the program; SIGURG does nothing */
+static int real_setlease(int fd, int type)
+{
+	if (type != F_UNLCK && fcntl(fd, F_SETSIG, SIGURG) < 0)
+		return -1;
+	return fcntl(fd, F_SETLEASE, type);
+}
+
 /* real_pidfd_open - glibc before 2.36 has no wrapper */
 static int real_pidfd_open(pid_t pid, unsigned flags)
 {
@@ -49,6 +57,7 @@ const struct sys sys_real = {
 	.ftruncate = ftruncate,
 	.fsync = fsync,
 	.flock = flock,
+	.setlease = real_setlease,
 	.dup2 = dup2,
 	.fstat = fstat,
 	.fstatat = fstatat,

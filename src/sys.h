@@ -39,6 +39,7 @@ struct sys {
 	int (*ftruncate)(int fd, off_t length);
 	int (*fsync)(int fd);
 	int (*flock)(int fd, int operation);
+	int (*setlease)(int fd, int type); /* fcntl(2), F_SETLEASE; whoever breaks it sends a signal that is ignored */
 	int (*dup2)(int from, int to);
 	/* metadata */
 	int (*fstat)(int fd, struct stat *st);

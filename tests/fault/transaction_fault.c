@@ -96,6 +96,7 @@ FAULTY(int, fsync, (int fd), (fd))
 FAULTY(int, flock, (int fd, int o), (fd, o))
 FAULTY(int, fstat, (int fd, struct stat *st), (fd, st))
 FAULTY(int, fstatat, (int d, const char *p, struct stat *st, int f), (d, p, st, f))
+FAULTY(int, setlease, (int fd, int type), (fd, type))
 FAULTY(int, statx, (int d, const char *p, int f, unsigned m, struct statx *st), (d, p, f, m, st))
 FAULTY(int, fstatfs, (int fd, struct statfs *st), (fd, st))
 FAULTY(int, fchmod, (int fd, mode_t m), (fd, m))
@@ -167,6 +168,7 @@ static const struct sys sys_faulty = {
 	.flock = faulty_flock,
 	.fstat = faulty_fstat,
 	.fstatat = faulty_fstatat,
+	.setlease = faulty_setlease,
 	.statx = faulty_statx,
 	.fstatfs = faulty_fstatfs,
 	.fchmod = faulty_fchmod,
