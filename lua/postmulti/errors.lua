@@ -103,6 +103,16 @@ function M.if_shown(core, value, reason, errno)
   return M.if_exists(value, reason, errno)
 end
 
+---Message handler: keep errors of ours as they are, give a script's own bugs their traceback.
+---@param problem any
+---@return any
+function M.with_traceback(problem)
+  if type(problem) == "string" and not problem:find("\nstack traceback:\n", 1, true) then
+    return debug.traceback(problem, 2)
+  end
+  return problem
+end
+
 ---Is VALUE an error of ours?
 ---@param value any
 ---@return boolean

@@ -125,4 +125,30 @@ function M.split(value)
   return words
 end
 
+---Enter words in a list, or take them out. The list is taken as written, not expanded.
+---@param value string
+---@param changes { [1]: string, [2]: boolean }[]  a word, and whether it must be in it
+---@return string|nil  nil: it stays as it is
+function M.edit_list(value, changes)
+  local list, changed = M.split(value), false
+  for _, row in ipairs(changes) do
+    local word, present = row[1], row[2]
+    local found = false
+    for index = #list, 1, -1 do
+      if list[index] == word then
+        found = true
+        if not present then
+          table.remove(list, index)
+          changed = true
+        end
+      end
+    end
+    if present and not found then
+      list[#list + 1] = word
+      changed = true
+    end
+  end
+  return changed and table.concat(list, " ") or nil
+end
+
 return M

@@ -16,6 +16,7 @@ local journal = require "postmulti.journal"
 local names = require "postmulti.names"
 local nesting = require "postmulti.nesting"
 local record = require "postmulti.record"
+local recovery = require "postmulti.recovery"
 local watch = require "postmulti.watch"
 
 ---@class postmulti.Transaction
@@ -57,16 +58,6 @@ local function take_lock(host)
   return errors.check(core.lock(path, { timeout = host.lock_timeout, create = create })), false
 end
 
----Message handler: keep errors of ours as they are, give a script's own bugs their traceback.
----@param problem any
----@return any
-local function with_traceback(problem)
-  if type(problem) == "string" and not problem:find("\nstack traceback:\n", 1, true) then
-    return debug.traceback(problem, 2)
-  end
-  return problem
-end
-
 ---Run FUNC as a transaction of HOST.
 ---@param host postmulti.Host
 ---@param func fun(transaction: postmulti.Transaction): any
@@ -84,11 +75,11 @@ function M.run(host, func, is_single)
       self:join()
     else
       nesting.sweep(host)
-      self:recover()
+      recovery.run(self)
     end
     host:reload()
     if not is_nested then
-      self:sweep()
+      recovery.sweep(host)
     end
     local value = func(self)
     host:end_background()
@@ -98,10 +89,10 @@ function M.run(host, func, is_single)
       self:decide()
     end)
     return value
-  end, with_traceback)
+  end, errors.with_traceback)
   guard.uninterrupted(host.core, function()
     if ok then
-      ok, result = xpcall(self.finish, with_traceback, self, result)
+      ok, result = xpcall(self.finish, errors.with_traceback, self, result)
     else
       self:undo()
     end
@@ -155,7 +146,7 @@ function Transaction:part(func)
   for name, value in pairs(self.primary_edits) do
     mark.edits[name] = value
   end
-  local ok, result = xpcall(func, with_traceback, self)
+  local ok, result = xpcall(func, errors.with_traceback, self)
   if not ok then
     local returned, problem = pcall(guard.uninterrupted, host.core, self.return_to, self, mark)
     if not returned then
@@ -370,7 +361,7 @@ function Transaction:later_beside(path)
 end
 
 ---Have all of that on disk: at once, so that the disk writes its journal once.
----@private
+---@package
 function Transaction:settle()
   local paths = self.unsynced
   if #paths > 0 then
@@ -403,31 +394,6 @@ end
 function Transaction:set_alternate(directory, present)
   self.alternates = self.alternates or {}
   self.alternates[#self.alternates + 1] = { directory, present }
-end
-
----The new value of alternate_config_directories; nil: as it is. The list is taken as written, not expanded.
----@param value string
----@return string|nil
-function Transaction:alternate_value(value)
-  local list, changed = names.split(value), false
-  for _, row in ipairs(self.alternates or {}) do
-    local directory, present = row[1], row[2]
-    local found = false
-    for index = #list, 1, -1 do
-      if list[index] == directory then
-        found = true
-        if not present then
-          table.remove(list, index)
-          changed = true
-        end
-      end
-    end
-    if present and not found then
-      list[#list + 1] = directory
-      changed = true
-    end
-  end
-  return changed and table.concat(list, " ") or nil
 end
 
 ---Edit a file by CHANGE, a function from text to new text (or nil and a reason); undone with the transaction.
@@ -534,7 +500,8 @@ function Transaction:write_primary(op)
       errors.raise("changed", "%s: another program changed multi_instance_directories meanwhile; run the command again",
         path)
     end
-    self.primary_edits.alternate_config_directories = self:alternate_value(raw.alternate_config_directories or "")
+    self.primary_edits.alternate_config_directories = names.edit_list(raw.alternate_config_directories or "",
+      self.alternates or {})
     local edits = {}
     for name, value in pairs(self.primary_edits) do
       edits[#edits + 1] = { "set", name, value }
@@ -573,13 +540,13 @@ function Transaction:finish(value)
   local host, own = self.host, self.journal
   local problem
   for _, one in ipairs(self.records) do
-    local done, result = xpcall(record.finish, with_traceback, host, one)
+    local done, result = xpcall(record.finish, errors.with_traceback, host, one)
     problem = problem or not done and result
   end
   local settled, reason = pcall(self.settle, self)
   self.unsafe = self.unsafe or not settled and tostring(reason) or nil
   if own and not self.is_nested and own.is_made then
-    local done, result = xpcall(own.archive, with_traceback, own, history.limit(host))
+    local done, result = xpcall(own.archive, errors.with_traceback, own, history.limit(host))
     if not done then
       host.report("warning", ("%s (the change is made; the next command clears that away)"):format(tostring(result)))
     end
@@ -603,7 +570,7 @@ function Transaction:undo_records(mark)
   for index = #self.records, mark + 1, -1 do
     local one = self.records[index]
     self.records[index] = nil
-    local done, problem = xpcall(one.undo or record.undo, with_traceback, self.host, one)
+    local done, problem = xpcall(one.undo or record.undo, errors.with_traceback, self.host, one)
     if not done then
       complete, self.is_left = false, true
       self.host.report("warning", "cannot undo: " .. tostring(problem))
@@ -628,7 +595,7 @@ function Transaction:undo()
   local done, problem = xpcall(function()
     self:settle()
     self:forget()
-  end, with_traceback)
+  end, errors.with_traceback)
   if not done then
     self.host.report("warning", tostring(problem))
   end
@@ -644,88 +611,6 @@ function Transaction:forget()
   elseif self.journal.is_made then
     self.journal:discard()
   end
-end
-
----Take away what killed commands have left beside the files that they were about to change.
----@private
-function Transaction:sweep()
-  local host = self.host
-  for index = 0, #host.directories do
-    local directory = host.directories[index] or host.config_directory
-    record.sweep(host, directory .. "/main.cf")
-    record.sweep(host, directory .. "/master.cf")
-  end
-end
-
--- What recovery does with the records of an interrupted transaction, by how far that had got; whether they are kept.
-local recovery = {
-  begun = function(host, records)
-    host.report("warning", "a command was interrupted; what it had begun is undone")
-    for index = #records, 1, -1 do
-      record.undo(host, records[index])
-    end
-    return false
-  end,
-
-  decided = function(host, records)
-    host.report("warning", "a command was interrupted; what it had left to do is done")
-    for _, one in ipairs(records) do
-      local done, problem = xpcall(record.finish, with_traceback, host, one)
-      if not done then
-        host.report("warning", tostring(problem))
-      end
-    end
-    return true
-  end,
-
-  -- One file, whole or absent by itself.
-  single = function(host, records)
-    local is_done = false
-    for _, one in ipairs(records) do
-      if one.op == "lock" then
-        record.undo(host, one)
-      end
-      is_done = is_done or record.is_done(host, one)
-    end
-    return is_done
-  end,
-
-  unknown = function(host, records)
-    host.report("warning", "a command was interrupted, and multi_instance_directories was changed since; please look at"
-      .. " what it was about to change, which is left as it is: " .. record.paths(records))
-    return false
-  end,
-}
-
----Undo or finish what a transaction that was killed has left, and say so.
----@private
-function Transaction:recover()
-  local host, own = self.host, self.journal
-  local records = own and own:read()
-  if not own or not records then
-    return
-  end
-  local is_kept = false
-  for _, one in ipairs(records) do
-    self.has_children = self.has_children or one.op == "child"
-  end
-  -- One that died before it could say what it was about to do had done nothing.
-  if record.says_something(records) then
-    local done, problem = xpcall(function()
-      is_kept = recovery[record.state(host, records)](host, records)
-      self:settle()
-    end, with_traceback)
-    if not done then
-      errors.raise("system", "a command was interrupted, and what it had begun cannot be undone: %s (repair that; or"
-        .. " remove %s to leave everything as it is)", tostring(problem), own.path)
-    end
-  end
-  if is_kept then
-    own:archive(history.limit(host))
-  else
-    own:discard()
-  end
-  self.unsynced = {}
 end
 
 return M
