@@ -1,6 +1,23 @@
 #include "bind.h"
 
+#include <stdbool.h>
+
 #include "build.h"
+
+/* bind_metatable - complete, if its last function is there */
+void bind_metatable(lua_State *L, const char *type, const luaL_Reg *functions)
+{
+	const luaL_Reg *last = functions;
+	bool is_complete;
+
+	while (last[1].name != NULL)
+		last++;
+	(void)luaL_newmetatable(L, type);
+	is_complete = lua_getfield(L, -1, last->name) != LUA_TNIL;
+	lua_pop(L, 1);
+	if (!is_complete)
+		luaL_setfuncs(L, functions, 0);
+}
 
 /* bind_failure - the one shape in which a refusal reaches Lua */
 int bind_failure(lua_State *L, const struct fault *fault)

@@ -22,6 +22,13 @@
 /* bind_failure - push nil, the text, the number; returns 3 for `return` */
 int bind_failure(lua_State *L, const struct fault *fault);
 
+/*
+ * bind_metatable - push the metatable of a type, with its functions
+ * Also where memory ran out when it was made: one that lacks its __gc would
+ * have objects that are never released.
+ */
+void bind_metatable(lua_State *L, const char *type, const luaL_Reg *functions);
+
 /* Functions of postmulti.core, by file; each ends in {NULL, NULL}. */
 extern const luaL_Reg bind_main_cf[];
 extern const luaL_Reg bind_master_cf[];

@@ -26,6 +26,7 @@ static const char *signal_name(int number)
 /* raise_pending - raise an error for a signal that came */
 static void raise_pending(lua_State *L)
 {
+	static const luaL_Reg functions[] = { { "__tostring", error_text }, { NULL, NULL } };
 	int number = interrupt_take();
 
 	if (number == 0)
@@ -38,10 +39,7 @@ static void raise_pending(lua_State *L)
 	lua_setfield(L, -2, "message");
 	lua_pushinteger(L, number);
 	lua_setfield(L, -2, "signal");
-	if (luaL_newmetatable(L, ERROR_TYPE)) {
-		lua_pushcfunction(L, error_text);
-		lua_setfield(L, -2, "__tostring");
-	}
+	bind_metatable(L, ERROR_TYPE, functions);
 	lua_setmetatable(L, -2);
 	(void)lua_error(L);
 }

@@ -39,6 +39,7 @@ static int scratch_gc(lua_State *L)
 /* scratch_take - push the scratch; a finalizer that calls us again meanwhile finds none and makes its own */
 static struct scratch *scratch_take(lua_State *L)
 {
+	static const luaL_Reg functions[] = { { "__gc", scratch_gc }, { NULL, NULL } };
 	struct scratch *scratch;
 
 	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &scratch_key) == LUA_TUSERDATA) {
@@ -51,10 +52,7 @@ static struct scratch *scratch_take(lua_State *L)
 	scratch = lua_newuserdatauv(L, sizeof *scratch, 0);
 	scratch->text = scratch->message = (struct buffer)BUFFER_INIT;
 	main_cf_open(&scratch->reader, "", 0);
-	if (luaL_newmetatable(L, SCRATCH_TYPE)) {
-		lua_pushcfunction(L, scratch_gc);
-		lua_setfield(L, -2, "__gc");
-	}
+	bind_metatable(L, SCRATCH_TYPE, functions);
 	lua_setmetatable(L, -2);
 	return scratch;
 }

@@ -30,15 +30,13 @@ static int scratch_gc(lua_State *L)
 /* push_scratch - a collected place for what is from malloc */
 static struct scratch *push_scratch(lua_State *L)
 {
+	static const luaL_Reg functions[] = { { "__gc", scratch_gc }, { NULL, NULL } };
 	struct scratch *scratch = lua_newuserdatauv(L, sizeof *scratch, 0);
 
 	config_text_open(&scratch->reader, "", 0);
 	scratch->service = (struct master_service)MASTER_SERVICE_INIT;
 	scratch->buffer = (struct buffer)BUFFER_INIT;
-	if (luaL_newmetatable(L, SCRATCH_TYPE)) {
-		lua_pushcfunction(L, scratch_gc);
-		lua_setfield(L, -2, "__gc");
-	}
+	bind_metatable(L, SCRATCH_TYPE, functions);
 	lua_setmetatable(L, -2);
 	return scratch;
 }

@@ -95,7 +95,6 @@ void bind_prefetch_types(lua_State *L)
 		{ NULL, NULL },
 	};
 
-	if (luaL_newmetatable(L, PREFETCH_TYPE))
-		luaL_setfuncs(L, methods, 0);
+	bind_metatable(L, PREFETCH_TYPE, methods);
 	lua_pop(L, 1);
 }

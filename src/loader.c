@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bind.h"
 #include "buffer.h"
 #include "fault.h"
 #include "read_file.h"
@@ -30,13 +31,11 @@ static int buffer_gc(lua_State *L)
 /* push_buffer - push an empty buffer, to be released by the collector at the latest */
 static struct buffer *push_buffer(lua_State *L)
 {
+	static const luaL_Reg functions[] = { { "__gc", buffer_gc }, { NULL, NULL } };
 	struct buffer *buffer = lua_newuserdatauv(L, sizeof *buffer, 0);
 
 	*buffer = (struct buffer)BUFFER_INIT;
-	if (luaL_newmetatable(L, BUFFER_TYPE)) {
-		lua_pushcfunction(L, buffer_gc);
-		lua_setfield(L, -2, "__gc");
-	}
+	bind_metatable(L, BUFFER_TYPE, functions);
 	lua_setmetatable(L, -2);
 	return buffer;
 }

@@ -55,6 +55,7 @@ local FIELDS = {
 }
 
 local ENOENT = 2
+local NO_ROOM = { [28] = true, [122] = true } -- ENOSPC, EDQUOT
 
 ---A name for the host that is a file name, too: /etc/postfix is "etc-postfix".
 ---@param host postmulti.Host
@@ -172,6 +173,17 @@ function Journal:note(record)
   self.pending[#self.pending + 1] = record
 end
 
+---What was done must not keep the next thing from being done: give up the older half of the history.
+---@return boolean any
+---@private
+function Journal:make_room()
+  local numbers = self:kept()
+  for index = 1, (#numbers + 1) // 2 do
+    self.core.unlink(self:file(numbers[index]))
+  end
+  return #numbers > 0
+end
+
 ---Put records on disk.
 ---@param records postmulti.Record[]
 ---@param sync_later boolean?  what they say needs no undoing after a power cut
@@ -184,10 +196,19 @@ function Journal:add(records, sync_later)
     end
   end
   local text, options = table.concat(lines), { sync_later = sync_later }
-  local at, reason, errno = core.append_file(self.path, text, options)
+  local function append()
+    return core.append_file(self.path, text, options)
+  end
+  local at, reason, errno = append()
   if errno == ENOENT then
     errors.check(core.make_path(self.directory, { mode = tonumber("700", 8) }))
-    at, reason, errno = core.append_file(self.path, text, options)
+    at, reason, errno = append()
+  end
+  if NO_ROOM[errno] and not sync_later and self:make_room() then
+    at, reason, errno = append()
+  end
+  if not at and is_new then
+    core.unlink(self.path) -- it may have been made, and be empty
   end
   at = errors.check(at, reason, errno)
   if at == self.offset then

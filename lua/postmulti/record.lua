@@ -3,6 +3,7 @@
 local environment = require "postmulti.environment"
 local errors = require "postmulti.errors"
 local instance = require "postmulti.instance"
+local journal = require "postmulti.journal"
 local names = require "postmulti.names"
 local permissions = require "postmulti.permissions"
 local remains = require "postmulti.remains"
@@ -121,11 +122,12 @@ end
 local function put_back(host, record)
   local core, path = host.core, record.path
   local mode, uid, gid = tonumber(record.mode, 8), math.tointeger(record.uid), math.tointeger(record.gid)
-  local is_there = errors.if_exists(core.stat(path, false)) ~= nil
+  local now = errors.if_exists(core.stat(path, false))
+  local is_there = now ~= nil
   if record.kind == "directory" then
     errors.check(is_there or core.make_path(path, { mode = mode, uid = uid, gid = gid }))
     return
-  elseif record.kind ~= "file" then
+  elseif record.kind ~= "file" or now and now.mode == mode and now.uid == uid and now.gid == gid then
     return
   elseif not is_there then
     errors.if_exists(M.sweep(host, path))
@@ -155,6 +157,12 @@ local undo = {
   removed = put_back,
 
   permissions = function(host, record)
+    local path = record.name and record.path .. "/" .. record.name or record.path
+    local now = errors.if_exists(host.core.stat(path))
+    local old = now and journal.permissions(record.path, record.name, now)
+    if not old or old.mode == record.mode and old.uid == record.uid and old.gid == record.gid then
+      return
+    end
     local done, reason, errno = host.core.set_permissions(record.path, record.name, {
       type = record.kind, uid = math.tointeger(record.uid), gid = math.tointeger(record.gid),
       mode = tonumber(record.mode, 8),

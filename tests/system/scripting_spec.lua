@@ -242,7 +242,7 @@ postmulti-lua /root/x.lua; ls /etc/postfix-a; cmp /root/before /etc/postfix-a/ma
       postmulti -e init; postmulti -e create -I postfix-a; picture >/root/before
       for delay in 0.02 0.05 0.09 0.14 0.2 0.27 0.31 0.36; do
         env --default-signal=INT postmulti-lua examples/per-address.lua >/dev/null 2>&1 & job=$!
-        sleep $delay; kill -INT $job; wait $job; echo "status $?"
+        sleep $delay; kill -INT $job 2>/dev/null; wait $job; echo "status $?"
         for number in $(seq 20); do
           [ ! -d /etc/postfix-out$number ] ||
             { postmulti -i out$number -e disable; postmulti -i out$number -e destroy; }

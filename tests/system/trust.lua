@@ -18,7 +18,7 @@ local kinds = {
     text = MARK .. "return { before_init = function() end }\n" },
   command = { file = "/etc/postmulti/commands.d/x.lua", run = "postmulti -e x",
     text = MARK .. 'return { summary = "x", run = function() end }\n' },
-  config = { file = "/etc/postmulti/config.lua", run = "postmulti -l", text = MARK .. "return {}\n" },
+  config = { file = "/etc/postmulti/config.lua", run = "postmulti -e init", text = MARK .. "return {}\n" },
 }
 
 -- What is done ($F: the file, $D: its directory), and why it is refused; nil: it is loaded.

@@ -273,6 +273,26 @@ describe("the history", function()
     assert.are.same({}, host:history())
   end)
 
+  it("gives way where there is no room for the next change", function()
+    local fake, host = new()
+    for index = 1, 5 do
+      host:instance("out"):set { a = index }
+    end
+    local real = fake.core.append_file
+    fake.core.append_file = function(path, ...)
+      if fake.files[HISTORY .. "000003"] then
+        return nil, path .. ": No space left on device", 28
+      end
+      return real(path, ...)
+    end
+    host:create { name = "postfix-in" }
+    local numbers = {}
+    for index, change in ipairs(host:history()) do
+      numbers[index] = change.number
+    end
+    assert.are.same({ 4, 5, 6 }, numbers)
+  end)
+
   it("is root's", function()
     local fake = new()
     fake.core.effective_uid = function() return 1000 end

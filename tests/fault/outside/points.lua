@@ -159,8 +159,8 @@ local function without_leftovers(paths)
 end
 
 ---Does a failure for want of memory say so? In one line, unless the memory stays away: then there is one for each
----thing that was tried, and the last one says so. Of a library that cannot be loaded the reason is the dynamic linker's,
----which is not always true.
+---thing that was tried, and the last one says so. Of a library that cannot be loaded the reason is that of the dynamic
+---linker, which is not always true.
 local function is_plain(text, mode)
   local lines, last = 0, ""
   for line in text:gmatch "[^\n]*\n" do
