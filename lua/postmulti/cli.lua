@@ -231,7 +231,7 @@ local function undo(run)
   require "postmulti.log" -- now, so that nothing can fail any more when it is done
   local change = run.host:undo()
   run.report("info", ("change %d %s undone: %s"):format(change.number, run.host.dry_run and "would be" or "is",
-    table.concat(change.actions, ", ")), true)
+    require("postmulti.history").summary(change)), true)
   return true
 end
 

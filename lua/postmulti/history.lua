@@ -135,13 +135,24 @@ function M.last(host)
   end
 end
 
+local FEW = 4 -- actions that are told one by one
+
+---What a change was, in a few words.
+---@param change postmulti.Change
+---@return string
+function M.summary(change)
+  local actions = change.actions
+  local told = table.concat(actions, ", ", 1, math.min(#actions, FEW))
+  return #actions > FEW and ("%s and %d more"):format(told, #actions - FEW) or told
+end
+
 ---A line of the list.
 ---@param change postmulti.Change
 ---@return string
 function M.line(change)
   local remark = change.is_undone and " (undone)" or ""
   return ("%6d  %s  %-12s %s%s\n"):format(change.number, os.date("%Y-%m-%d %H:%M:%S", change.time), change.user,
-    table.concat(change.actions, ", "), remark)
+    M.summary(change), remark)
 end
 
 ---The same as a JSON object.

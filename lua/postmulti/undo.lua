@@ -90,7 +90,7 @@ end
 ---@param ... any
 local function refuse(change, format, ...)
   errors.raise("changed", "change %d (%s) is not undone: " .. format, change.number,
-    table.concat(change.actions, ", "), ...)
+    history.summary(change), ...)
 end
 
 ---Every file must be as the change left it.
@@ -235,7 +235,7 @@ function M.run(host)
     check_others(host, change, plan)
     check_directories(host, change, plan)
     check_stopped(host, change, plan)
-    transaction:note(("undo change %d (%s)"):format(change.number, table.concat(change.actions, ", ")))
+    transaction:note(("undo change %d (%s)"):format(change.number, history.summary(change)))
     bring_back(host, transaction, change, plan)
     put_off(host, transaction, change, plan)
     transaction:afterward(function() pcall(host.refresh, host) end) -- it is done, whether that can be read or not

@@ -302,6 +302,12 @@ describe("the history", function()
     assert.is_true(host:instance("out"):enable())
   end)
 
+  it("tells of many actions in a few words", function()
+    local history = require "postmulti.history"
+    assert.are.equal("a, b, c, d", history.summary { actions = { "a", "b", "c", "d" } })
+    assert.are.equal("a, b, c, d and 2 more", history.summary { actions = { "a", "b", "c", "d", "e", "f" } })
+  end)
+
   it("is printed as lines and as JSON", function()
     local history = require "postmulti.history"
     local change = {
