@@ -195,7 +195,7 @@ local function try(action, before, after, mode, at, call, second)
   local now = snapshot()
   local done, undone = difference(after, now), difference(before, now)
   local is_clean = #done == 0 or #undone == 0
-  if on_disk then
+  if on_disk or call == "unlinkat" then -- what could not be removed the next command removes
     done, undone = without_leftovers(done), without_leftovers(undone)
   end
   if exit.timed_out then
