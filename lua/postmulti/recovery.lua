@@ -137,15 +137,16 @@ function M.run(transaction)
     return
   end
   local is_kept = false
-  for _, one in ipairs(records) do
-    transaction.has_children = transaction.has_children or one.op == "child"
-  end
   -- One that died before it could say what it was about to do had done nothing.
   if record.says_something(records) then
+    for _, one in ipairs(records) do
+      transaction.has_children = transaction.has_children or one.op == "child"
+    end
     local done, problem = xpcall(function()
       is_kept = recovery[state_of(host, records)](host, records)
       transaction:settle()
     end, errors.with_traceback)
+    transaction.has_children = nil -- it is not ours that had them
     if not done then
       errors.raise("system", "a command was interrupted, and what it had begun cannot be undone: %s (repair that; or"
         .. " remove %s to leave everything as it is)", tostring(problem), own.path)

@@ -583,7 +583,7 @@ end
 ---@private
 function Transaction:undo()
   collectgarbage() -- see return_to
-  for _, func in ipairs { self.host.end_background, function() self:collect() end } do
+  for _, func in ipairs { self.host.end_background, self.has_children and function() self:collect() end } do
     local ended, trouble = pcall(func, self.host)
     if not ended then
       self.host.report("warning", tostring(trouble))
@@ -607,7 +607,7 @@ function Transaction:forget()
   if not self.journal then
     return
   elseif self.is_nested then
-    self.journal:rewind(self.joined)
+    self.journal:rewind(self.joined or math.huge)
   elseif self.journal.is_made then
     self.journal:discard()
   end

@@ -216,6 +216,33 @@ describe("after a crash at any call", function()
     assert.is_nil(fake.files["/var/lib/postmulti/etc-postfix/journal"])
   end)
 
+  it("a journal that cannot be read at the moment is left to the next one", function()
+    local action = function(host) host:instance("out"):destroy() end
+    local done = fake_core.new(FILES)
+    action(postmulti.open { core = done.core })
+    local point = 0
+    repeat -- until it dies with the primary written
+      point = point + 1
+      local _, fake = crash(point, action)
+      if fake.files["/etc/postfix/main.cf"] == done.files["/etc/postfix/main.cf"] then
+        local now, read_file = fake_core.picture(fake), fake.core.read_file
+        fake.core.read_file = function(path)
+          if path:find "/journal$" then
+            fake.core.read_file = read_file
+            return nil, path .. ": Interrupted system call", 4
+          end
+          return read_file(path)
+        end
+        assert.is_false((pcall(recovered, fake)))
+        assert.are.same(now, fake_core.picture(fake))
+        recovered(fake)
+        assert.are.same(fake_core.picture(done), fake_core.picture(fake))
+        point = math.huge
+      end
+    until point > 100
+    assert.are.equal(math.huge, point)
+  end)
+
   it("says what it did about it, and leaves no journal", function()
     local _, fake = crash(5, function(host) host:create { name = "postfix-in" } end)
     local _, messages = recovered(fake)

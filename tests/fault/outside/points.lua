@@ -221,7 +221,9 @@ local function try(action, before, after, mode, at, call, second)
     end
   end
   if SELECTION == "memory" then
-    if killed and died_in_lookup == 1 then
+    -- With some of its own allocations refused the C library ends the program, too.
+    local is_abort = exit.signal == 6 and (exit.stderr:find("nss_", 1, true) or exit.stderr == "Unexpected error.\n")
+    if killed and (died_in_lookup == 1 or is_abort) then
       deaths = deaths + 1 -- the C library's mistake; what it leaves is mended as after a kill
     elseif killed then
       wrong("it dies of signal " .. tostring(exit.signal))
