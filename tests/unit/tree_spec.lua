@@ -411,7 +411,7 @@ describe("postmulti.core", function()
       if not is_root then return skip("needs root") end
       shell("mkdir -p t/a t/b; touch t/a/fixed t/b/x")
       local exit = assert(core.run({ "chattr", "+i", path "t/a/fixed" }, { stderr = "null" }))
-      if exit.status ~= 0 then return pending("no immutable files here") end
+      if exit.status ~= 0 then return skip("no immutable files here") end
       local got, reason, errno = core.remove_tree(scratch, "t")
       shell("chattr -i t/a/fixed")
       assert.same({ nil, path "t/a/fixed" .. ": Operation not permitted", 1 }, { got, reason, errno })
