@@ -3,6 +3,8 @@
 -- Everything that the public API refuses is raised as such a value; tostring() gives the message. Wrong use of a
 -- function (a bad argument type) is a plain Lua error instead.
 
+local log = require "postmulti.log"
+
 local M = {}
 
 ---@alias postmulti.Kind
@@ -33,11 +35,11 @@ function Error:__tostring()
 end
 
 ---@param kind postmulti.Kind
----@param message string
+---@param message string  becomes one line: what it quotes may have control characters
 ---@param fields { instance: string?, errno: integer? }?
 ---@return postmulti.Error
 function M.new(kind, message, fields)
-  local self = setmetatable({ kind = kind, message = message }, Error)
+  local self = setmetatable({ kind = kind, message = log.printable(message) }, Error)
   for name, value in pairs(fields or {}) do
     self[name] = value
   end

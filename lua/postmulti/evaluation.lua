@@ -148,10 +148,11 @@ function M.to_boolean(value)
   return nil
 end
 
--- A value as it can be shown in a message.
-local function shown(value)
-  value = value:gsub("%c", "?")
-  return #value > 200 and value:sub(1, 200) .. "..." or value
+-- A value, or a reason that quotes one, as it can be shown in a message: in one line, and without its middle when it is
+-- longer than `longest` bytes.
+local function shown(text, longest)
+  text = text:gsub("%c", "?")
+  return #text > longest and text:sub(1, longest // 2) .. "..." .. text:sub(-longest // 2) or text
 end
 
 -- One line on a value that cannot be used; the file is read again to name the line.
@@ -162,7 +163,7 @@ function M.complain(core, path, name, value, why)
     line = setting.name == name and setting.line or line
   end
   local where = line and ("%s, line %d"):format(path, line) or path
-  return ("%s: %s = %s: %s"):format(where, name, shown(value), why)
+  return ("%s: %s = %s: %s"):format(where, name, shown(value, 200), shown(why, 600))
 end
 
 return M

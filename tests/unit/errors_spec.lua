@@ -1,6 +1,7 @@
 -- Every kind of error that api.md promises of a function can be had from it.
 
 local fake_core = require "tests.support.fake_core"
+local errors = require "postmulti.errors"
 local postmulti = require "postmulti"
 
 local MAIN = [[
@@ -197,6 +198,14 @@ for name, call in pairs {
   CASES[#CASES + 1] = { "instance:" .. name, "damaged", function(host) call(host:instance "out") end, BROKEN_MASTER }
 end
 
+describe("an error", function()
+  it("is one line, whatever it quotes", function()
+    local problem = errors.new("usage", "no instance 'a\nb\r\27[2J\xff'", { instance = "/etc/x\ny" })
+    assert.equal("no instance 'a?b??[2J?'", tostring(problem))
+    assert.equal("/etc/x\ny", problem.instance)
+  end)
+end)
+
 describe("the kind of error", function()
   for _, case in ipairs(CASES) do
     it(case[1] .. " raises: " .. case[2], function()
@@ -216,8 +225,8 @@ describe("the kind of error", function()
     end
     local file, missing = assert(io.open "docs/api.md"), {}
     for line in file:lines() do
-      local name, errors = line:match "^| `([hi]%l+:[%w_]+)[^`]*` |.*|([^|]*)|$"
-      for kind in (errors or ""):gmatch "`([%a ]+)`" do
+      local name, promised = line:match "^| `([hi]%l+:[%w_]+)[^`]*` |.*|([^|]*)|$"
+      for kind in (promised or ""):gmatch "`([%a ]+)`" do
         if not covered[name .. " " .. kind] then
           missing[#missing + 1] = name .. " " .. kind
         end
