@@ -13,7 +13,8 @@ local names = require "postmulti.names"
 -- What a record tells: who began ("begin") and what he does ("action"); what is about to be made, changed or removed
 -- ("directory", "file", "lock" for a PATH.tmp, "edit", "primary", "permissions", "removed"), or may be by a program
 -- that is started ("child"); what is put off until that is decided ("remove", "set-permissions", "chroot", "take");
--- that it is ("done"); what is taken back ("rewind": records of this journal; "undone": another one).
+-- that it is ("done"), or that it is undone now ("undoing"); what is taken back ("rewind": records of this journal;
+-- "undone": another one).
 
 ---@class postmulti.Record
 ---@field op string

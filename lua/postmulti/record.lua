@@ -237,7 +237,7 @@ function M.finish(host, record)
 end
 
 -- Records of what is no change.
-local IDLE = { begin = true, action = true, child = true, hook = true }
+local IDLE = { begin = true, action = true, child = true, hook = true, undoing = true }
 
 ---Do these records tell of a change?
 ---@param records postmulti.Record[]
@@ -267,6 +267,20 @@ function M.primary(records)
       return records[index]
     end
   end
+end
+
+---Was the primary written before its last change, too? Then it may come back to the text that it had at first, and does
+---not tell how far the transaction got.
+---@param records postmulti.Record[]
+---@return boolean
+function M.is_ambiguous(records)
+  local primary = M.primary(records)
+  for _, one in ipairs(records) do
+    if primary and one.op == "edit" and one.path == primary.path then
+      return true
+    end
+  end
+  return false
 end
 
 return M

@@ -51,7 +51,7 @@ local function state_of(host, records)
     return "single"
   elseif last.op == "done" then
     return "decided"
-  elseif not primary then
+  elseif not primary or last.op == "undoing" then
     return "begun"
   end
   local core = host.core
@@ -90,8 +90,11 @@ end
 
 -- What recovery does with the records of an interrupted transaction, by how far that had got; whether they are kept.
 local recovery = {
-  begun = function(host, records)
+  begun = function(host, records, own)
     host.report("warning", "a command was interrupted; what it had begun is undone")
+    if record.is_ambiguous(records) then
+      own:add { { op = "undoing", path = host.config_directory } }
+    end
     for index = #records, 1, -1 do
       record.undo(host, records[index])
     end
@@ -143,7 +146,7 @@ function M.run(transaction)
       transaction.has_children = transaction.has_children or one.op == "child"
     end
     local done, problem = xpcall(function()
-      is_kept = recovery[state_of(host, records)](host, records)
+      is_kept = recovery[state_of(host, records)](host, records, own)
       transaction:settle()
     end, errors.with_traceback)
     transaction.has_children = nil -- it is not ours that had them

@@ -589,6 +589,9 @@ function Transaction:undo()
       self.host.report("warning", tostring(trouble))
     end
   end
+  if self.journal and not self.is_nested and record.is_ambiguous(self.records) then
+    pcall(self.journal.add, self.journal, { { op = "undoing", path = self.host.config_directory } })
+  end
   if not self:undo_records(0) or self.is_left then
     return
   end

@@ -51,6 +51,18 @@ run(function()
 end)
 ]]
 
+-- The primary's main.cf is written for the child, and ends with the text that it had at first.
+local BACK = [[
+run(function()
+  host:transaction(function()
+    host:instance("a"):set { smtp_helo_name = "a.example.com" }
+    local new = host:create { name = "postfix-n", group = "out" }
+    assert(new:run({ "true" }).status == 0)
+    new:destroy()
+  end)
+end)
+]]
+
 -- Takes part in everything, and changes files of its own.
 local HOOK = [[
 return {
@@ -89,6 +101,7 @@ M.actions = {
   { name = "disable", scene = "enabled", "postmulti", "-i", "a", "-e", "disable" },
   { name = "batch", scene = "two", script = BATCH },
   { name = "script", scene = "site", script = SCRIPT },
+  { name = "there and back", scene = "two", script = BACK },
   { name = "undo create", scene = "two", once = true, "postmulti", "--undo" },
   { name = "undo destroy", scene = "destroyed", once = true, "postmulti", "--undo" },
   { name = "init done", scene = "init", idle = true, "postmulti", "-e", "init" },
