@@ -166,7 +166,7 @@ static int emit(struct expansion *x, const struct origin *origin, struct span te
 		return refuse(x, origin, text, "the expanded value is longer than 16 MB");
 	buffer_add(x->result, text.data, text.length);
 	if (buffer_failed(x->result))
-		return fault_set(x->fault, ENOMEM, "%s", strerror(ENOMEM));
+		return fault_memory(x->fault);
 	return 0;
 }
 

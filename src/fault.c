@@ -26,3 +26,9 @@ int fault_errno(struct fault *fault, const char *subject)
 	errno = number;
 	return -1;
 }
+
+/* fault_memory - fill in for a failed allocation */
+int fault_memory(struct fault *fault)
+{
+	return fault_set(fault, ENOMEM, "%s", strerror(ENOMEM));
+}

@@ -22,4 +22,7 @@ int fault_set(struct fault *fault, int number, const char *format, ...);
 /* fault_errno - "SUBJECT: strerror(errno)" from the present errno; returns -1 */
 int fault_errno(struct fault *fault, const char *subject);
 
+/* fault_memory - no memory, with ENOMEM; returns -1 */
+int fault_memory(struct fault *fault);
+
 #endif

@@ -1,130 +1,16 @@
 #define _GNU_SOURCE
 #include "master_cf.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config_text.h"
-
-static bool is_service_name(const char *value, size_t length);
-static bool is_service_type(const char *value, size_t length);
-static bool is_flag(const char *value, size_t length);
-static bool is_wakeup(const char *value, size_t length);
-static bool is_limit(const char *value, size_t length);
-
-/* Where the display puts the start of each field, and what a field may hold. */
-static const struct field_rule {
-	const char *name;
-	size_t column;
-	bool (*accepts)(const char *value, size_t length);
-	const char *allowed;
-} rules[MASTER_FIELDS] = {
-	[MASTER_NAME] = { "service", 0, is_service_name, "one word that does not start with '#' or a blank" },
-	[MASTER_TYPE] = { "type", 11, is_service_type, "inet, unix, fifo, pass or unix-dgram" },
-	[MASTER_PRIVATE] = { "private", 17, is_flag, "y, n or -" },
-	[MASTER_UNPRIVILEGED] = { "unprivileged", 25, is_flag, "y, n or -" },
-	[MASTER_CHROOT] = { "chroot", 33, is_flag, "y, n or -" },
-	[MASTER_WAKEUP] = { "wakeup", 41, is_wakeup, "seconds, perhaps with ? behind them, or -" },
-	[MASTER_PROCESS_LIMIT] = { "process_limit", 49, is_limit, "a number or -" },
-	[MASTER_COMMAND] = { "command", 57, NULL, "a program and its arguments" },
-};
 
 enum {
 	LINE_WIDTH = 80, /* a folded line is shorter than this where words allow it */
 };
 
 #define FOLD "\n    "
-
-/* same_bytes - are a text and a string equal? */
-static bool same_bytes(const char *text, size_t length, const char *string)
-{
-	return strlen(string) == length && memcmp(text, string, length) == 0;
-}
-
-/* is_service_name - a word that can stand first in a line */
-static bool is_service_name(const char *value, size_t length)
-{
-	const char *at = value;
-	struct master_word word;
-
-	return length > 0 && value[0] != '#' && !config_is_blank(value[0]) &&
-	       master_word_next(&at, value + length, &word) && word.length == length &&
-	       master_word_balanced(value, length);
-}
-
-/* is_service_type - one of the kinds of sockets */
-static bool is_service_type(const char *value, size_t length)
-{
-	static const char *const types[] = { "inet", "unix", "fifo", "pass", "unix-dgram" };
-
-	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
-		if (same_bytes(value, length, types[i]))
-			return true;
-	}
-	return false;
-}
-
-/* is_flag - yes, no, default */
-static bool is_flag(const char *value, size_t length)
-{
-	return length == 1 && (value[0] == 'y' || value[0] == 'n' || value[0] == '-');
-}
-
-/* all_digits - nothing but digits? */
-static bool all_digits(const char *value, size_t length)
-{
-	for (size_t i = 0; i < length; i++) {
-		if (value[i] < '0' || value[i] > '9')
-			return false;
-	}
-	return true;
-}
-
-/* is_wakeup - seconds, or default; a '?' alone is what postconf lets pass too */
-static bool is_wakeup(const char *value, size_t length)
-{
-	if (length > 0 && value[length - 1] == '?')
-		return all_digits(value, length - 1);
-	return is_limit(value, length);
-}
-
-/* is_limit - a number, or default */
-static bool is_limit(const char *value, size_t length)
-{
-	return same_bytes(value, length, "-") || (length > 0 && all_digits(value, length));
-}
-
-/* master_field_name - as in postconf -F */
-const char *master_field_name(enum master_field field)
-{
-	return rules[field].name;
-}
-
-/* master_field_find - by name */
-enum master_field master_field_find(const char *name, size_t length)
-{
-	enum master_field field = MASTER_NAME;
-
-	while (field < MASTER_FIELDS && !same_bytes(name, length, rules[field].name))
-		field++;
-	return field;
-}
-
-/* no_memory - the fault for a failed allocation */
-static int no_memory(struct fault *fault)
-{
-	return fault_set(fault, ENOMEM, "%s", strerror(ENOMEM));
-}
-
-/* master_field_check - may the field hold this? */
-int master_field_check(enum master_field field, const char *value, size_t length, struct fault *fault)
-{
-	if (rules[field].accepts(value, length))
-		return 0;
-	return fault_set(fault, 0, "%s field \"%.*s\": must be %s", rules[field].name, length > 80 ? 80 : (int)length,
-			 value, rules[field].allowed);
-}
 
 /* words_free - release the words of a command */
 static void words_free(struct master_words *words)
@@ -288,12 +174,12 @@ static int read_fields(struct master_service *service, const char **at, const ch
 	for (enum master_field field = MASTER_NAME; field < MASTER_COMMAND; field++) {
 		if (!master_word_next(at, end, &word))
 			return fault_set(fault, 0, "only %d of the %d fields of a service (%s is missing)", (int)field,
-					 (int)MASTER_FIELDS, rules[field].name);
+					 (int)MASTER_FIELDS, master_field_name(field));
 		if (field != MASTER_NAME && master_field_check(field, word.text, word.length, fault) < 0)
 			return -1;
 		service->field[field] = strndup(word.text, word.length);
 		if (service->field[field] == NULL)
-			return no_memory(fault);
+			return fault_memory(fault);
 	}
 	return 0;
 }
@@ -318,11 +204,11 @@ int master_service_parse(struct master_service *service, const char *text, size_
 		goto failed;
 	if (!has_word(reader.at, end)) {
 		fault_set(fault, 0, "only %d of the %d fields of a service (%s is missing)", (int)MASTER_COMMAND,
-			  (int)MASTER_FIELDS, rules[MASTER_COMMAND].name);
+			  (int)MASTER_FIELDS, master_field_name(MASTER_COMMAND));
 		goto failed;
 	}
 	if (!read_command(&fresh.words, &reader)) {
-		no_memory(fault);
+		fault_memory(fault);
 		goto failed;
 	}
 	*brace = reader.brace;
@@ -389,17 +275,16 @@ static int set_command(struct master_service *service, const char *value, size_t
 	struct command_reader reader = { value, value + length, MASTER_BRACE_GOOD };
 
 	if (!has_word(value, value + length))
-		return fault_set(fault, 0, "%s field \"\": must be %s", rules[MASTER_COMMAND].name,
-				 rules[MASTER_COMMAND].allowed);
+		return fault_set(fault, 0, "command field \"\": must be a program and its arguments");
 	if (!master_word_balanced(value, length))
-		return fault_set(fault, 0, "%s field: a { is not closed", rules[MASTER_COMMAND].name);
+		return fault_set(fault, 0, "command field: a { is not closed");
 	if (!read_command(&fresh, &reader)) {
 		words_free(&fresh);
-		return no_memory(fault);
+		return fault_memory(fault);
 	}
 	if (reader.brace != MASTER_BRACE_GOOD) {
 		words_free(&fresh);
-		return fault_set(fault, 0, "%s field: text follows the } of an argument", rules[MASTER_COMMAND].name);
+		return fault_set(fault, 0, "command field: text follows the } of an argument");
 	}
 	words_free(&service->words);
 	service->words = fresh;
@@ -418,7 +303,7 @@ int master_service_set_field(struct master_service *service, enum master_field f
 		return -1;
 	copy = strndup(value, length);
 	if (copy == NULL)
-		return no_memory(fault);
+		return fault_memory(fault);
 	free(service->field[field]);
 	service->field[field] = copy;
 	return 0;
@@ -497,7 +382,7 @@ int master_service_set_override(struct master_service *service, const char *name
 	char *word;
 
 	if (found < 0)
-		return no_memory(fault);
+		return fault_memory(fault);
 	if (found > 0)
 		return 0;
 	if (dangling(&service->words))
@@ -505,7 +390,7 @@ int master_service_set_override(struct master_service *service, const char *name
 	word = override_word(&override);
 	if (word == NULL || !words_insert(&service->words, service->words.options, word)) {
 		free(word);
-		return no_memory(fault);
+		return fault_memory(fault);
 	}
 	return 0;
 }
@@ -623,7 +508,8 @@ static void write_column(enum master_field field, size_t line_start, struct buff
 {
 	static const char blanks[] = "                ";
 	size_t column = out->length - line_start;
-	size_t pad = column < rules[field].column ? rules[field].column - column : (size_t)(field != MASTER_NAME);
+	size_t start = master_field_column(field);
+	size_t pad = column < start ? start - column : (size_t)(field != MASTER_NAME);
 
 	buffer_add(out, blanks, pad);
 }

@@ -24,19 +24,8 @@
 
 #include "buffer.h"
 #include "fault.h"
+#include "master_field.h"
 #include "master_word.h"
-
-enum master_field {
-	MASTER_NAME,
-	MASTER_TYPE,
-	MASTER_PRIVATE,
-	MASTER_UNPRIVILEGED,
-	MASTER_CHROOT,
-	MASTER_WAKEUP,
-	MASTER_PROCESS_LIMIT,
-	MASTER_COMMAND, /* the rest of the entry; not in `field` */
-	MASTER_FIELDS,
-};
 
 /* The words of a command. */
 struct master_words {
@@ -58,14 +47,6 @@ struct master_override {
 	const char *name, *value;
 	size_t name_length, value_length;
 };
-
-/* The name of a field, as in postconf -F. */
-const char *master_field_name(enum master_field field);
-/* The field of that name; MASTER_FIELDS: there is none. */
-enum master_field master_field_find(const char *name, size_t length);
-
-/* May a field other than the command hold this? 0, or -1 and fault tells what it may hold. */
-int master_field_check(enum master_field field, const char *value, size_t length, struct fault *fault);
 
 /*
  * Read a logical line, as far as its first NUL. *brace tells whether braces

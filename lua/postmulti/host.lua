@@ -274,7 +274,7 @@ function Host:spawn(argv, delta, command)
     end
   end })
   if transaction and not self.dry_run then
-    transaction:publish()
+    require("postmulti.children").prepare(transaction)
     holder = require("postmulti.nesting").open(self)
   end
   for _, more in ipairs { child_environment(self, holder), command.environment or {} } do
@@ -299,7 +299,7 @@ function Host:spawn(argv, delta, command)
     local mine = holder
     holder = nil
     require("postmulti.nesting").close(mine, self.lock_timeout)
-    transaction:absorb()
+    require("postmulti.children").absorb(transaction)
   end
   return (errors.check(table.unpack(result, 1, result.n)))
 end
@@ -385,7 +385,7 @@ end
 ---@package
 function Host:begin_background()
   if self.current and not self.background and not self.dry_run then
-    self.current:publish()
+    require("postmulti.children").prepare(self.current)
     self.background = require("postmulti.nesting").open(self)
   end
   return child_environment(self, self.background)
@@ -399,7 +399,7 @@ function Host:end_background()
     self.background = nil
     require("postmulti.nesting").close(holder, self.lock_timeout)
     if self.current then
-      self.current:absorb()
+      require("postmulti.children").absorb(self.current)
     end
   end
 end

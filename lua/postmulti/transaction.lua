@@ -17,20 +17,21 @@ local names = require "postmulti.names"
 local nesting = require "postmulti.nesting"
 local record = require "postmulti.record"
 local recovery = require "postmulti.recovery"
-local watch = require "postmulti.watch"
 
 ---@class postmulti.Transaction
 ---@field host postmulti.Host
 ---@field private is_nested boolean?  within the lock of a process that waits for us
----@field private records postmulti.Record[]  what was done or is about to be, oldest first
+---@field package records postmulti.Record[]  what was done or is about to be, oldest first
 ---@field package has_children boolean?     programs were started that may have changed the files that were made
 ---@field private is_left boolean?          something could not be undone: the next command tries again
----@field private made string[]               files that were made; and by path, the checksum of what they hold
+---@field package published integer?        how often the primary was written for children, or by them
+---@field package watched postmulti.Watch?     what the child that runs now may change without telling
+---@field package made string[]               files that were made; and by path, the checksum of what they hold
 ---@field private unsynced string[]           what must be on disk before the transaction is decided; a set, too
----@field private primary_edits table<string, string>
+---@field package primary_edits table<string, string>
 ---@field private primary_text (fun(text: string): string)|nil  instead of edits: the whole new text
----@field private alternates { [1]: string, [2]: boolean }[]|nil
----@field private journal postmulti.Journal|nil
+---@field package alternates { [1]: string, [2]: boolean }[]|nil
+---@field package journal postmulti.Journal|nil
 ---@field private is_single boolean?  one file is changed: after a crash that is whole or absent by itself
 local Transaction = {}
 Transaction.__index = Transaction
@@ -188,70 +189,9 @@ function Transaction:return_to(mark)
   end
 end
 
----Before a child is started: what was done so far is in the files, where the child looks for it. Should this
----transaction fail later, it is undone like everything else.
-function Transaction:publish()
-  local host = self.host
-  if next(self.primary_edits) or self.alternates then
-    self:write_primary "edit"
-    self.primary_edits, self.alternates = {}, nil
-    self.published = (self.published or 0) + 1
-    host:reread_primary()
-  end
-  if not self.has_children then
-    self:declare { { op = "child", path = host.config_directory } }
-    self.has_children = true
-  end
-  self:watch()
-end
-
----Watch what a child may change without telling: what instances are, and the files that we have made.
----@private
-function Transaction:watch()
-  local paths = {}
-  for _, one in ipairs(self.host:load()) do
-    paths[#paths + 1] = one.config_directory .. "/main.cf"
-  end
-  table.move(self.made, 1, #self.made, #paths + 1, paths)
-  self.watched = watch.new(self.host.core, paths)
-end
-
----After a child: what it did within our lock is ours to undo, and what it wrote into files that we have made.
-function Transaction:absorb()
-  if self:collect() then
-    self.published = (self.published or 0) + 1
-    self.host:refresh()
-  end
-end
-
----The records of what children did.
----@return boolean changed
----@private
-function Transaction:collect()
-  local core, records, changed = self.host.core, {}, {}
-  if self.journal then
-    records = self.journal:read_on()
-    table.move(records, 1, #records, #self.records + 1, self.records)
-    self:remember(records)
-  end
-  if self.watched then
-    changed = self.watched:changed()
-    self.watched = nil
-  end
-  for _, path in ipairs(changed) do
-    local known = self.made[path]
-    local text = known and errors.if_exists(core.read_file(path))
-    local sum = text and core.checksum(text)
-    if sum and sum ~= known then
-      self:declare { { op = "file", path = path, sum = sum } }
-    end
-  end
-  return #records > 0 or #changed > 0
-end
-
 ---Remember the files that were made, by these records, and what they hold.
 ---@param records postmulti.Record[]
----@private
+---@package
 function Transaction:remember(records)
   local made = self.made
   for _, one in ipairs(records) do
@@ -481,7 +421,7 @@ end
 
 ---Write what changes in the primary's main.cf, at once.
 ---@param op "primary"|"edit"  edit: that is not the decision yet
----@private
+---@package
 function Transaction:write_primary(op)
   local host = self.host
   local core = host.core
@@ -583,7 +523,10 @@ end
 ---@private
 function Transaction:undo()
   collectgarbage() -- see return_to
-  for _, func in ipairs { self.host.end_background, self.has_children and function() self:collect() end } do
+  local function collect()
+    return self.has_children and require("postmulti.children").collect(self)
+  end
+  for _, func in ipairs { self.host.end_background, collect } do
     local ended, trouble = pcall(func, self.host)
     if not ended then
       self.host.report("warning", tostring(trouble))
