@@ -11,8 +11,9 @@
 #include "sys.h"
 
 #define YOUNG_NS 50000000LL       /* younger files are read twice */
-#define IN_PLACE_NS 200000000LL   /* files that are rewritten in place are waited for until they are that old */
-#define PATIENCE_NS 750000000LL   /* how long a changing file is read again */
+#define WRITTEN_NS 1000000000LL   /* a file that somebody has open for writing is waited for until it is that old */
+#define IN_PLACE_NS 200000000LL   /* the same where that cannot be told */
+#define PATIENCE_NS 1250000000LL  /* how long a changing file is read again */
 #define FIRST_PAUSE_NS 1000000LL  /* doubled from attempt to attempt */
 #define LONGEST_PAUSE_NS 50000000LL
 #define SECOND_NS 1000000000LL
@@ -99,21 +100,27 @@ static bool is_new(int fd, const struct stat *st)
 	return modified_ns(st) - ((long long)born.stx_btime.tv_sec * SECOND_NS + born.stx_btime.tv_nsec) < YOUNG_NS;
 }
 
-/* may_be_written - may somebody have it open for writing? A lease is to be had only where nobody has (fcntl(2)) */
-static bool may_be_written(int fd)
+/* is_open_for_writing - has somebody the file open for writing? 1, 0; -1: that cannot be told */
+static int is_open_for_writing(int fd)
 {
+	/* A lease for reading is to be had only where nobody has (fcntl(2)). */
 	if (sys->setlease(fd, F_RDLCK) < 0)
-		return true; /* somebody has; or it is another user's file, or a file system without leases */
+		return errno == EAGAIN ? 1 : -1; /* -1: it is another user's file; a file system without leases */
 	(void)sys->setlease(fd, F_UNLCK);
-	return false;
+	return 0;
 }
 
-/* is_in_place - is a file that was there before being rewritten, perhaps with more to come? */
+/* is_in_place - is it being written, perhaps with more to come? */
 static bool is_in_place(int fd, const struct stat *st)
 {
+	int writer;
+
 	/* A rename or a change of mode, after the last write, gives it a later ctime. */
-	return st->st_ctim.tv_sec == st->st_mtim.tv_sec && st->st_ctim.tv_nsec == st->st_mtim.tv_nsec &&
-	       is_younger(st, IN_PLACE_NS) && may_be_written(fd) && !is_new(fd, st);
+	if (st->st_ctim.tv_sec != st->st_mtim.tv_sec || st->st_ctim.tv_nsec != st->st_mtim.tv_nsec ||
+	    !is_younger(st, WRITTEN_NS))
+		return false;
+	writer = is_open_for_writing(fd);
+	return writer < 0 ? is_younger(st, IN_PLACE_NS) && !is_new(fd, st) : writer != 0;
 }
 
 /* is_made_up - does the kernel make the file's contents when it is read, and has no idea of their size? */

@@ -10,11 +10,12 @@
  * the same before and after. A file modified within the last 50 ms may be in
  * the middle of a change that its times do not show yet: it must give the same
  * bytes twice, and, if it is empty (truncated, to be written), become older.
- * One that seems to be rewritten in place must become 200 ms old: its last
- * change was a write, where postconf(1) and this program end with a rename, it
- * was not made just before that, and somebody has it open for writing, as far
- * as this user can tell. Otherwise it is opened and read again, for
- * three quarters of a second. A modification time in the future delays nothing.
+ * One that is being written in place, with a pause perhaps, must become a second
+ * old: its last change was a write, where postconf(1) and this program end with
+ * a rename, and somebody has it open for writing. Where that cannot be told, as
+ * of another user's file, 200 ms must do, and a file made just before it was
+ * written is taken as it is. What does not pass is opened and read again, for
+ * a second and a quarter. A modification time in the future delays nothing.
  *
  * The buffer's old contents are replaced, its memory is used again. After a
  * failure its contents are of no use.

@@ -210,9 +210,9 @@ describe("core.run", function()
 
     it("do not wait for what is left in the background", function()
       local before = system.monotime()
-      local exit = capture({ "sh", "-c", "echo here; sleep 4 & exit 0" })
+      local exit = capture({ "sh", "-c", "echo here; sleep 20 & exit 0" })
       assert.same({ status = 0, stdout = "here\n" }, exit)
-      assert.is_true(system.monotime() - before < 3)
+      assert.is_true(system.monotime() - before < 10)
     end)
 
     it("are all the descriptors that the program gets", function()
@@ -254,7 +254,7 @@ describe("core.run", function()
       local exit = run({ "sh", "-c", "trap '' TERM; while :; do sleep 0.2; done" }, { time_limit = 0.1 })
       assert.same({ signal = 9, timed_out = true }, exit)
       local took = system.monotime() - before
-      assert.is_true(took > 2 and took < 3, took)
+      assert.is_true(took > 2 and took < 10, took) -- it goes on for ever by itself
     end)
   end)
 
