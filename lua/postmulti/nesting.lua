@@ -41,10 +41,13 @@ local function parent_of(pid)
   return text and tonumber(text:match "^.*%)%s+%S+%s+(%d+)")
 end
 
----@param ancestor integer
+---Does this process descend from another one?
+---@param ancestor integer|nil
 ---@return boolean
-local function descends_from(ancestor)
-  if require("posix.unistd").getppid() == ancestor then
+function M.descends_from(ancestor)
+  if not ancestor then
+    return false
+  elseif require("posix.unistd").getppid() == ancestor then
     return true -- where there is no /proc, the only one that can be told
   end
   local pid = parent_of(own_pid())
@@ -109,7 +112,7 @@ local function holder_file(host)
   end
   local start = ("%s/%s.child-"):format(M.directory, journal.host_id(host))
   local pid = path:sub(1, #start) == start and path:sub(#start + 1):match "^(%d+)%-%x+$"
-  return pid and descends_from(tonumber(pid) --[[@as integer]]) and path or nil
+  return pid and M.descends_from(math.tointeger(pid)) and path or nil
 end
 
 ---The lock to work within, when our parent holds the host's lock and waits for us.
@@ -138,7 +141,7 @@ function M.is_within(host)
   end
   for word in (os.getenv(M.active) or ""):gmatch "%S+" do
     local pid, id = word:match "^(%d+)@(.+)$"
-    if pid and id == journal.host_id(host) and descends_from(tonumber(pid) --[[@as integer]]) then
+    if pid and id == journal.host_id(host) and M.descends_from(math.tointeger(pid)) then
       return true
     end
   end

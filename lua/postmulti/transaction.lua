@@ -39,6 +39,7 @@ Transaction.__index = Transaction
 local M = {}
 
 local LOCK_DIRECTORY = nesting.directory
+local EAGAIN = 11
 
 ---Take the lock of the host. It lies where only root can touch it; somebody else locks the directory that is his own.
 ---@param host postmulti.Host
@@ -56,7 +57,16 @@ local function take_lock(host)
     errors.check(core.make_path(LOCK_DIRECTORY, { mode = tonumber("700", 8) }))
     path = ("%s/%s.lock"):format(LOCK_DIRECTORY, journal.host_id(host))
   end
-  return errors.check(core.lock(path, { timeout = host.lock_timeout, create = create })), false
+  local lock, reason, errno = core.lock(path, { timeout = 0, create = create })
+  if not lock and errno == EAGAIN then
+    local _, holder = core.locked(path)
+    if nesting.descends_from(math.tointeger(holder)) then
+      host.report("warning", ("the host is locked by process %d, which has started this one, and may be waiting for it;"
+        .. " within a transaction, programs are started by host:run"):format(holder))
+    end
+    lock, reason, errno = core.lock(path, { timeout = host.lock_timeout, create = create })
+  end
+  return errors.check(lock, reason, errno), false
 end
 
 ---Run FUNC as a transaction of HOST.

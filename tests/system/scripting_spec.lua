@@ -204,6 +204,37 @@ END
   end)
 end)
 
+describe("a command that a script starts in a transaction #system", function()
+  local r
+
+  setup(function()
+    local script = "cat >/root/x.lua <<'END'\n" .. [[
+local host = require "postmulti".open()
+host:transaction(function()
+  host:create { name = "postfix-b" }
+  %s
+end)
+END
+postmulti-lua /root/x.lua; postmulti -l]]
+    r = play {
+      { "prepare", "postmulti -e init; postmulti -e create -I postfix-a" },
+      { "alone", script:format('os.execute "postmulti --lock-timeout 0.5 -i a -e enable"') },
+      { "again", "postmulti -e destroy -i b" },
+      { "helped", script:format 'host:run { "postmulti", "-i", "b", "-e", "enable" }' },
+    }
+  end)
+
+  it("is told why it waits for the lock", function()
+    assert.matches("^postmulti: warning: the host is locked by process %d+, which has started this one[^\n]*host:run\n"
+      .. "postmulti: fatal: [^\n]* process %d+[^\n]*\n%- +%- +y +/etc/postfix\npostfix%-a +%- +n [^\n]*\n"
+      .. "postfix%-b +%- +n [^\n]*\n$", r.alone.text)
+  end)
+
+  it("works within it, if started by host:run", function()
+    assert.matches("postfix%-b +%- +y ", r.helped.text)
+  end)
+end)
+
 describe("Ctrl-C at any time #system", function()
   -- As when the signal comes after the lock was taken, and before the variable that keeps it is set.
   it("in the moment in which a file is opened does not keep it locked against the way back", function()
