@@ -546,6 +546,9 @@ function Transaction:undo()
     pcall(self.journal.add, self.journal, { { op = "undoing", path = self.host.config_directory } })
   end
   if not self:undo_records(0) or self.is_left then
+    if self.journal and not self.is_nested and self.journal.is_made then
+      self.host.report("warning", "the next command tries again to undo what is left")
+    end
     return
   end
   local done, problem = xpcall(function()

@@ -267,6 +267,24 @@ describe("after a crash at any call", function()
     assert.are.same({}, messages)
   end)
 
+  it("what cannot be undone now is named, and left to the next command", function()
+    local fake, messages = fake_core.new(FILES), {}
+    local before = fake_core.picture(fake)
+    local edit = fake.core.edit
+    local host = postmulti.open { core = fake.core, report = function(_, text) messages[#messages + 1] = text end }
+    local ok = pcall(host.transaction, host, function()
+      host:instance("out"):set { myhostname = "out.example.com" }
+      fake.core.edit = function(path) return nil, path .. ": No space left on device", 28 end
+      error "no"
+    end)
+    assert.is_false(ok)
+    assert.are.same({ "cannot undo: /etc/postfix-out/main.cf: No space left on device",
+      "the next command tries again to undo what is left" }, messages)
+    fake.core.edit = edit
+    recovered(fake)
+    assert.are.same(before, fake_core.picture(fake))
+  end)
+
   it("a file that somebody changed since is left, and named", function()
     local _, fake = crash(12, function(host) host:create { name = "postfix-in" } end)
     assert.is_truthy(fake.files["/etc/postfix-in/main.cf"])

@@ -206,7 +206,7 @@ local function try(action, before, after, mode, at, call, second)
         wrong("says done, but " .. brief(done))
       end
     elseif exit.status == 4 and action.hook then
-      if #done > 0 and #undone > 0 and not for_now and not is_named(undone, exit.stderr, true) then
+      if #done > 0 and #undone > 0 and not stays and not for_now and not is_named(undone, exit.stderr, true) then
         wrong("a hook failed, and neither before (" .. brief(undone) .. ") nor after (" .. brief(done) .. ")")
       end
     elseif #undone > 0 and not stays and not for_now and not exit.stderr:find("registered", 1, true)
