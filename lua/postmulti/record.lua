@@ -92,7 +92,7 @@ local function remove_file(host, record)
   local text = errors.if_exists(core.read_file(record.path))
   if text and (host.current.has_children or core.checksum(text) == record.sum) then
     errors.check(core.unlink(record.path))
-    host.current:later_beside(record.path)
+    host.current:removed(record.path)
   elseif text then
     host.report("warning", record.path .. ": another program changed it meanwhile; left as it is")
   end

@@ -304,10 +304,20 @@ function Transaction:later(path)
   end
 end
 
----Something was made in, or removed from, the directory of PATH.
+---Something was made in the directory of PATH, or a directory removed from it.
 ---@param path string
 function Transaction:later_beside(path)
   self:later((names.split_path(path)))
+end
+
+---The file at PATH was removed. That is on disk before anything else is written: ext4 with data=writeback may give its
+---blocks to the next file, and after a power cut it would be there again with that one's text (ext4(5)).
+---@param path string
+function Transaction:removed(path)
+  local directory = names.split_path(path)
+  if not self.host.core.sync(directory) then
+    self:later(directory)
+  end
 end
 
 ---Have all of that on disk: at once, so that the disk writes its journal once.
@@ -425,7 +435,7 @@ function Transaction:remove_file(path)
   end
   self:declare { journal.removed(path, stat, text) }
   errors.check(core.unlink(path))
-  self:later_beside(path)
+  self:removed(path)
   return true
 end
 

@@ -285,6 +285,31 @@ describe("after a crash at any call", function()
     assert.are.same(before, fake_core.picture(fake))
   end)
 
+  it("a removed file is gone from the disk before something else is written", function()
+    local point, fake = 0, nil
+    repeat
+      point = point + 1
+      fake = select(2, crash(point, function(host) host:create { name = "postfix-in" } end))
+    until fake.files["/etc/postfix-in/main.cf"]
+    for name in pairs { unlink = true, edit = true, create_file = true, sync = true } do
+      local real = fake.core[name]
+      fake.core[name] = function(path, ...)
+        fake.order[#fake.order + 1] = name .. " " .. (type(path) == "table" and table.concat(path, " ") or path)
+        return real(path, ...)
+      end
+    end
+    fake.order = {}
+    recovered(fake)
+    local followed = 0
+    for index, call in ipairs(fake.order) do
+      if call:find "^unlink /etc/postfix%-in/.*%.cf$" then
+        assert.equal("sync /etc/postfix-in", fake.order[index + 1])
+        followed = followed + 1
+      end
+    end
+    assert.is_true(followed > 0)
+  end)
+
   it("a file that somebody changed since is left, and named", function()
     local _, fake = crash(12, function(host) host:create { name = "postfix-in" } end)
     assert.is_truthy(fake.files["/etc/postfix-in/main.cf"])
