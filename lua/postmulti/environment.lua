@@ -49,4 +49,14 @@ function M.context(instance)
   return delta
 end
 
+---For a script of Postfix's package, as all of its environment: who the instance is, and nothing of the caller's.
+---@param instance postmulti.Instance
+---@return table<string, string|false>
+function M.script(instance)
+  local all = M.context(instance)
+  all.PATH = all.command_directory .. ":/usr/sbin:/usr/bin:/sbin:/bin"
+  all.HOME = "/"
+  return all
+end
+
 return M

@@ -25,7 +25,8 @@ local names = require "postmulti.names"
 ---@field queue string?        of "remove" and "chroot": the instance's other directories
 ---@field data string?
 ---@field name string?         of "permissions": the object beneath PATH
----@field kind string?         of "permissions", "removed": its type; of "begin": "single"; of "take": an op
+---@field kind string?         of "permissions", "removed": its type; of "begin": "single"; of "take": an op; of
+---  "chroot": "kept" where there was one before
 ---@field mode string?         octal
 ---@field uid string?
 ---@field gid string?

@@ -111,9 +111,9 @@ local function remove_directory(host, record)
   end
 end
 
----Undo the copies of system files.
+---Undo the copies of system files, unless there were some before.
 local function remove_chroot(host, record)
-  if errors.if_exists(host.core.stat(record.queue)) then
+  if record.kind ~= "kept" and errors.if_exists(host.core.stat(record.queue)) then
     remains.remove_chroot(host.core, record.queue)
   end
 end
@@ -207,7 +207,7 @@ local finish = {
       return
     end
     local exit = errors.check(host.core.run({ script }, {
-      environment = environment.context(instance.read(host, record.path)),
+      environment = environment.script(instance.read(host, record.path)), keep_environment = { "TZ" }, directory = "/",
     }))
     if exit.status ~= 0 then
       errors.raise("system", "%s failed for %s; the instance is registered: run postfix -c %s set-permissions by hand",

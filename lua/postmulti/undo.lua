@@ -78,7 +78,7 @@ function M.plan(records)
       directory(one, plan.made)
     elseif one.op == "permissions" then
       plan.permissions[#plan.permissions + 1] = one
-    elseif one.op == "chroot" then
+    elseif one.op == "chroot" and one.kind ~= "kept" then
       plan.chroots[#plan.chroots + 1] = one
     end
   end

@@ -403,6 +403,45 @@ describe("deport and destroy", function()
     assert.matches("^warning: /var/spool/postfix%-out: ", messages[1])
   end)
 
+  it("runs the script that fills a chroot with nothing of the caller's environment", function()
+    local fake = new_fake {
+      ["/usr/lib/postfix/configure-instance.sh"] = "", ["/usr/lib/postfix/syncfiles.pl"] = "",
+      ["/etc/postfix-in/main.cf"] = secondary "in", ["/etc/postfix-in/master.cf"] = "",
+      ["/var/spool/postfix-in/pid/master.pid"] = "", ["/var/lib/postfix-in/master.lock"] = "",
+    }
+    local argv, options
+    fake.core.run = function(...)
+      argv, options = ...
+      return { status = 0 }
+    end
+    open(fake):import { name = "postfix-in" }
+    assert.same({ "/usr/lib/postfix/configure-instance.sh" }, argv)
+    assert.same({ "TZ" }, options.keep_environment)
+    assert.equal("/", options.directory)
+    assert.equal("/usr/sbin:/usr/sbin:/usr/bin:/sbin:/bin", options.environment.PATH)
+    assert.equal("/", options.environment.HOME)
+    assert.equal("/etc/postfix-in", options.environment.MAIL_CONFIG)
+  end)
+
+  it("leaves the chroot of an instance whose import is undone as it was", function()
+    for _, kept in ipairs { true, false } do
+      local copy = "/var/spool/postfix-in/etc/hosts"
+      local fake = new_fake {
+        ["/usr/lib/postfix/configure-instance.sh"] = "", ["/usr/lib/postfix/syncfiles.pl"] = "",
+        ["/etc/postfix-in/main.cf"] = secondary "in", ["/etc/postfix-in/master.cf"] = "",
+        ["/etc/hosts"] = "a", [copy] = kept and "a" or nil, ["/var/spool/postfix-in/pid/master.pid"] = "",
+        ["/var/lib/postfix-in/master.lock"] = "",
+      }
+      local host = open(fake)
+      refusal(host.transaction, host, function()
+        host:import { name = "postfix-in" }
+        fake.files[copy], fake.directories["/var/spool/postfix-in/etc"] = "a", true
+        host:instance("nowhere"):enable()
+      end)
+      assert.equal(kept and "a" or nil, fake.files[copy])
+    end
+  end)
+
   it("deport a damaged instance", function()
     local fake = new_fake { ["/etc/postfix/main.cf"] = MAIN:gsub("%-out", "-out /etc/postfix-gone") }
     local host = open(fake)

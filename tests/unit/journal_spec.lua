@@ -286,16 +286,17 @@ describe("after a crash at any call", function()
   end)
 
   it("a removed file is gone from the disk before something else is written", function()
-    local point, fake = 0, nil
+    local point = 0
+    local fake
     repeat
       point = point + 1
       fake = select(2, crash(point, function(host) host:create { name = "postfix-in" } end))
     until fake.files["/etc/postfix-in/main.cf"]
     for name in pairs { unlink = true, edit = true, create_file = true, sync = true } do
-      local real = fake.core[name]
+      local func = fake.core[name]
       fake.core[name] = function(path, ...)
         fake.order[#fake.order + 1] = name .. " " .. (type(path) == "table" and table.concat(path, " ") or path)
-        return real(path, ...)
+        return func(path, ...)
       end
     end
     fake.order = {}

@@ -167,7 +167,9 @@ function M.plan(host, one)
   end
   local records = planned_objects(host.core, one, objects)
   if permissions.chroot_script(host) then
-    records[#records + 1] = { op = "chroot", path = one.config_directory, queue = one.queue_directory }
+    local there = errors.if_exists(host.core.stat(one.queue_directory .. "/etc"))
+    records[#records + 1] = { op = "chroot", path = one.config_directory, queue = one.queue_directory,
+      kind = there and "kept" or nil }
   end
   return { objects = objects, records = records }
 end
