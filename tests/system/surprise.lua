@@ -700,8 +700,8 @@ local cases = {
   end },
 }
 
--- Since 3.9.1 Debian's create and import end with a script of the package. That has its own trouble, which is told, with
--- no host name and with few resources: so there what is marked as `alone` is left out, and limits are.
+-- Since 3.9.1 Debian's create and import end with a script of the package. That has its own trouble, which is told,
+-- with no host name and with few resources: so there what is marked as `alone` is left out, and limits are.
 local script = io.open "/usr/lib/postfix/syncfiles.pl"
 if script then
   script:close()
