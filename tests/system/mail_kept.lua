@@ -119,7 +119,7 @@ local cases = {
         strace -f -qqq -o /dev/null -e trace=renameat -e inject=renameat:delay_enter=30000 postmulti -i in -e destroy
         s=$?; sleep 0.05; touch /run/sandbox/stop; sleep 0.5; pkill -x postdrop; wait; rm /run/sandbox/stop
         exit $s]]):format(round % 10))
-      host:same(true, result.status ~= nil, "it ended by itself")
+      host:same(true, result.status < 124, "it ended by itself: exit status " .. result.status)
       local sent = tonumber(host:read "/run/sandbox/sent")
       local kept = tonumber(host:say "ls /var/spool/postfix-in/maildrop 2>/dev/null | wc -l")
       if kept < sent then
