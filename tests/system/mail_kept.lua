@@ -108,10 +108,9 @@ local cases = {
     for round = 1, 12 do
       host:with "in"
       host:ok "postconf -c /etc/postfix-in -e authorized_submit_users=static:anyone"
-      -- postdrop(1) tries again every ten seconds, for ever, when its queue directory is gone: it is stopped, and takes
-      -- nothing then
       host:ok "rm -f /run/sandbox/sent"
-      -- the pause before the first message meets another moment in each round
+      -- The pause before the first message meets another moment in each round. postdrop(1) tries again every ten seconds,
+      -- for ever, when its queue directory is gone: it is stopped, and takes nothing then.
       local result = host:sh(([[
         (sleep 0.0%d; n=0; while [ ! -e /run/sandbox/stop ]; do
            echo "Subject: $n" | MAIL_CONFIG=/etc/postfix-in sendmail -i root@example.com 2>/dev/null && n=$((n + 1))

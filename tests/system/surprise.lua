@@ -170,7 +170,8 @@ local ever = {
   { "modules of the same names in the working directory", 'cd /run/w; "$@"', setup = TROJANS },
   { "LD_LIBRARY_PATH names a directory that is not there", 'LD_LIBRARY_PATH=/nowhere::/dev/null "$@"' },
   { "GLIBC_TUNABLES and MALLOC_ variables are rubbish",
-    'GLIBC_TUNABLES=x=y:glibc.malloc.check=9 MALLOC_PERTURB_=165 MALLOC_ARENA_MAX=1 MALLOC_TOP_PAD_=-1 "$@"' },
+    'GLIBC_TUNABLES=x=y:glibc.malloc.check=9 MALLOC_PERTURB_=165 MALLOC_ARENA_MAX=x MALLOC_TOP_PAD_=-1 "$@"',
+    noise = "WARNING: ld%.so: [^\n]*\n" }, -- since glibc 2.41
   { "TMPDIR is not there", 'TMPDIR=/nowhere TMP=/nowhere TEMP=/nowhere "$@"' },
   { "TMPDIR is the configuration directory", 'TMPDIR=/etc/postfix "$@"' },
   { "a locale with decimal commas", 'LOCPATH=/run/locale LC_ALL=comma.UTF-8 LANG=comma.UTF-8 "$@"', setup = [[
