@@ -109,8 +109,8 @@ local cases = {
       host:with "in"
       host:ok "postconf -c /etc/postfix-in -e authorized_submit_users=static:anyone"
       host:ok "rm -f /run/sandbox/sent"
-      -- The pause before the first message meets another moment in each round. postdrop(1) tries again every ten seconds,
-      -- for ever, when its queue directory is gone: it is stopped, and takes nothing then.
+      -- The pause before the first message meets another moment in each round. When its queue directory is gone
+      -- postdrop(1) tries again every ten seconds, for ever: it is stopped, and takes nothing then.
       local result = host:sh(([[
         (sleep 0.0%d; n=0; while [ ! -e /run/sandbox/stop ]; do
            echo "Subject: $n" | MAIL_CONFIG=/etc/postfix-in sendmail -i root@example.com 2>/dev/null && n=$((n + 1))
